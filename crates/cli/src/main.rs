@@ -1,0 +1,2 @@
+//! The program `longhaul`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Typed client of Longhaul's HTTP API

@@ -1,0 +1,1 @@
+//! Long operations in the background, never lost: the engine and its stores

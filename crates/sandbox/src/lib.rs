@@ -1,0 +1,1 @@
+//! Local stand-ins for the services that the systems talk to

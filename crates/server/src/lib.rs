@@ -1,0 +1,1 @@
+//! Longhaul's HTTP server: REST and live events over a registry of handlers

@@ -1,0 +1,1 @@
+//! Ids, states, events and bodies that Longhaul's programs exchange

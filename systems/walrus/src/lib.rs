@@ -1,0 +1,1 @@
+//! Blobs from Walrus, fetched in the background and verified
