@@ -1,0 +1,15 @@
+//! What a job is: the record every store keeps, the one transition function, and the policies that are pure.
+
+mod limits;
+mod new_job;
+mod record;
+mod retention;
+mod retry;
+pub mod transition;
+
+pub use limits::Limits;
+pub use new_job::{NewJob, Start};
+pub use record::{Attempt, AttemptEnd, Claim, Detail, Job, Seq, Status, WorkerId};
+pub use retention::Retention;
+pub use retry::Backoff;
+pub use transition::{Change, Illegal, Standing, next};

@@ -1,0 +1,467 @@
+//! Where jobs live: one small trait in the domain's verbs, batch-first.
+//!
+//! Invariants every store keeps, and [`crate::testing::conformance`] checks:
+//! - an answer comes after what it says is on disk;
+//! - a job changes its state only along [`crate::model::next`];
+//! - a write of a run is refused unless its [`Claim`] holds the job;
+//! - `revision` rises with every change of a job, claim numbers never fall;
+//! - `(owner, id)` is unique, `(owner, kind, unique_key)` among living jobs, `(owner, idempotency_key)` for 24 hours;
+//! - counts are exact.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use longhaul_types::{
+    Item, ItemState, JobError, JobId, Labels, Level, LogLine, Progress, Reason, State, Timestamp,
+    body::{Artifact, Counts},
+};
+use tokio::sync::watch;
+
+use crate::model::{Attempt, Claim, Detail, Illegal, Job, Seq, WorkerId};
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY: Duration = Duration::from_hours(24);
+
+/// What a store can answer with instead of what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A job with this id exists already.
+    #[error("a job with id '{0}' exists already; choose another id or leave it out")]
+    IdTaken(JobId),
+    /// No worker has ever declared this kind.
+    #[error(
+        "no worker has ever declared the kind '{0}'; start one that runs it, or check the spelling"
+    )]
+    UnknownKind(String),
+    /// The queue holds as many pending jobs as it may.
+    #[error("the queue '{queue}' holds {limit} pending jobs, as many as it may; try again later")]
+    QueueFull {
+        /// The queue.
+        queue: String,
+        /// Its limit.
+        limit: u64,
+    },
+    /// No such job.
+    #[error("no job {0}")]
+    NotFound(Seq),
+    /// The disk is full.
+    #[error("the disk is full: {0}; free some space and try again, nothing acknowledged is lost")]
+    Full(String),
+    /// The file is no sound database.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The file was made by another version.
+    #[error("{0}")]
+    Schema(String),
+    /// Another process runs jobs on this file.
+    #[error("{0}")]
+    Locked(String),
+    /// The store is closed, or its database can not be reached.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// A fault of the database or of ours.
+    #[error("the store failed: {0}")]
+    Internal(String),
+}
+
+/// A kind of job, as workers declare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// Version of its args.
+    pub version: u32,
+    /// How long after the end of one of its jobs the sweeper first has something to do.
+    pub sweep_after: Duration,
+}
+
+/// A job to insert, every setting resolved.
+#[derive(Clone, Debug)]
+pub struct Insert {
+    /// Its id.
+    pub id: JobId,
+    /// Whose it is.
+    pub owner: String,
+    /// What kind.
+    pub kind: String,
+    /// Queue.
+    pub queue: String,
+    /// Higher runs first.
+    pub priority: i16,
+    /// Version of the args.
+    pub args_version: u32,
+    /// Args, JSON text.
+    pub args: String,
+    /// Names to values.
+    pub labels: Labels,
+    /// Why it waits: new, scheduled or held.
+    pub reason: Reason,
+    /// When it may run; none for a held one.
+    pub run_at: Option<Timestamp>,
+    /// Key unique among living jobs of this owner and kind.
+    pub unique_key: Option<String>,
+    /// Key remembered for [`IDEMPOTENCY`].
+    pub idempotency_key: Option<String>,
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// Time one attempt may take.
+    pub attempt_timeout: Option<Duration>,
+    /// Time the whole job may take.
+    pub timeout: Option<Duration>,
+    /// When it is submitted.
+    pub created_at: Timestamp,
+}
+
+/// What became of an insert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inserted {
+    /// The job's number.
+    pub seq: Seq,
+    /// Its id: of the earlier job when a key named one.
+    pub id: JobId,
+    /// Whether this insert made it.
+    pub new: bool,
+}
+
+/// A worker asks for jobs.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Who asks; must have joined.
+    pub worker: WorkerId,
+    /// Now.
+    pub now: Timestamp,
+    /// Free slots per queue.
+    pub slots: Vec<(String, u32)>,
+    /// The kinds it has registered.
+    pub kinds: Vec<String>,
+}
+
+/// A job that a worker holds now.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The job, running, with its new claim number.
+    pub job: Job,
+    /// Version of the args.
+    pub args_version: u32,
+    /// Args, JSON text.
+    pub args: String,
+    /// Latest checkpoint, JSON text.
+    pub checkpoint: Option<String>,
+}
+
+/// What a run writes, in one transaction, under its claim.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The right to write.
+    pub claim: Claim,
+    /// Now.
+    pub now: Timestamp,
+    /// Latest progress.
+    pub progress: Option<Progress>,
+    /// New checkpoint, JSON text.
+    pub checkpoint: Option<String>,
+    /// Items declared or changed; an unknown name is added at the end.
+    pub items: Vec<ItemWrite>,
+    /// Log lines, in order.
+    pub log: Vec<LogWrite>,
+    /// Files stored.
+    pub artifacts: Vec<StoredArtifact>,
+    /// Jobs to insert.
+    pub jobs: Vec<Insert>,
+    /// How the run ends, if it does.
+    pub end: Option<End>,
+}
+
+impl Write {
+    /// A write that changes nothing yet.
+    pub fn new(claim: Claim, now: Timestamp) -> Self {
+        Self {
+            claim,
+            now,
+            progress: None,
+            checkpoint: None,
+            items: Vec::new(),
+            log: Vec::new(),
+            artifacts: Vec::new(),
+            jobs: Vec::new(),
+            end: None,
+        }
+    }
+}
+
+/// A change of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemWrite {
+    /// Its name.
+    pub name: String,
+    /// Where it stands now.
+    pub state: ItemState,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Why it failed, or last failed.
+    pub error: Option<JobError>,
+    /// Its result, JSON text.
+    pub result: Option<String>,
+}
+
+/// A log line that has no number yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogWrite {
+    /// When.
+    pub time: Timestamp,
+    /// How much it matters.
+    pub level: Level,
+    /// The text.
+    pub text: String,
+}
+
+/// An artifact and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredArtifact {
+    /// What users see.
+    pub artifact: Artifact,
+    /// Its place in the object store.
+    pub location: String,
+}
+
+/// How a run ends. A run whose cancel was requested ends as cancelled, whatever this says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// With a result, JSON text.
+    Complete {
+        /// The result.
+        result: Option<String>,
+    },
+    /// With an error that is final; spends an attempt.
+    Fail {
+        /// The error.
+        error: JobError,
+    },
+    /// With an error, to be tried again; spends an attempt.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// The error.
+        error: JobError,
+    },
+    /// Not finished: to be looked at again. The worker keeps the job, its claim goes on.
+    CheckAgain {
+        /// When.
+        at: Timestamp,
+        /// The interval, over which checks are spread after a crash.
+        every: Duration,
+    },
+    /// The worker stops: given back, spends no attempt.
+    Release {
+        /// When it may run again.
+        at: Timestamp,
+    },
+    /// The run stopped because of a cancel.
+    Cancelled,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// It is on disk.
+    Done {
+        /// The state now.
+        state: State,
+        /// The revision now.
+        revision: u64,
+        /// Whether a cancel is requested.
+        cancel_requested: bool,
+        /// What became of the jobs to insert.
+        jobs: Vec<Inserted>,
+        /// Number of the first of the log lines.
+        first_line: u64,
+    },
+    /// The claim does not hold the job (any more): nothing was written, and the run must stop.
+    ClaimLost,
+    /// A job of the write could not be inserted: nothing was written.
+    Refused(String),
+}
+
+/// What became of a request from outside for one job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// Done; the job as it is now.
+    Done(Box<Job>),
+    /// Not allowed in this state; the job is unchanged.
+    Illegal(Illegal),
+    /// No such job under this owner.
+    NotFound,
+}
+
+/// A request from outside for jobs by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Cancel: a pending one ends at once, a running one when its run stops. Asking twice is no error.
+    Cancel,
+    /// Another go for a job that ended: its failed items run again, finished ones are kept, attempts count from 0.
+    Retry,
+    /// Start a held or scheduled one now.
+    Start,
+    /// Remove an ended one with all it left.
+    Remove,
+}
+
+/// What a worker learns at a heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Whether the lease still held; if not, all its runs have lost their claims.
+    pub held: bool,
+    /// Its jobs whose cancel is requested.
+    pub cancelled: Vec<Seq>,
+}
+
+/// Which jobs a list shows. An empty list of states, kinds or queues means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only this owner's.
+    pub owner: Option<String>,
+    /// Only in these states.
+    pub states: Vec<State>,
+    /// Only of these kinds.
+    pub kinds: Vec<String>,
+    /// Only in these queues.
+    pub queues: Vec<String>,
+    /// Only with all these labels.
+    pub labels: Labels,
+}
+
+/// What the sweeper finds to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The job.
+    pub seq: Seq,
+    /// Its kind.
+    pub kind: String,
+    /// How it ended.
+    pub state: State,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// What the sweeper does with one job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sweep {
+    /// The job.
+    pub seq: Seq,
+    /// Remove the whole row with all that belongs to it.
+    pub row: bool,
+    /// Remove the log.
+    pub log: bool,
+    /// Remove the result.
+    pub result: bool,
+    /// Remove the last progress.
+    pub progress: bool,
+    /// When to come again.
+    pub next: Option<Timestamp>,
+}
+
+/// How jobs of one kind and queue stand.
+pub type CountsBy = BTreeMap<(String, String), Counts>;
+
+/// Where jobs live.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Declares kinds: known from then on, also when no worker runs. A later declaration replaces an earlier one.
+    async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error>;
+
+    /// The kinds ever declared, by name.
+    async fn kinds(&self) -> Result<Vec<Kind>, Error>;
+
+    /// A worker begins its life. Without a lease it holds its jobs until another worker without one joins: the caller
+    /// vouches, by a lock, that the other is dead. With one, until the lease ends.
+    async fn join(
+        &self,
+        worker: &WorkerId,
+        lease: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), Error>;
+
+    /// A worker ends its life; jobs it still holds are rescued by the next [`Store::rescue`].
+    async fn leave(&self, worker: &WorkerId) -> Result<(), Error>;
+
+    /// Renews a worker's lease and reads which of its jobs are to be cancelled.
+    async fn heartbeat(&self, worker: &WorkerId, now: Timestamp) -> Result<Heartbeat, Error>;
+
+    /// Inserts all jobs or none. A job whose key names an earlier one is answered with that one.
+    async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error>;
+
+    /// Gives due jobs to a worker: by queue up to its free slots, highest priority first, then oldest.
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Error>;
+
+    /// Writes what runs report; each write is whole or refused on its own.
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>, Error>;
+
+    /// Gives back jobs of dead workers: spends no attempt, counts the rescue, and fails what was rescued too often.
+    /// Checks are due again, spread over their interval. Answers with what changed.
+    async fn rescue(&self, now: Timestamp) -> Result<Vec<Job>, Error>;
+
+    /// Fails pending jobs whose time as a whole is over. Answers with what changed.
+    async fn expire(&self, now: Timestamp) -> Result<Vec<Job>, Error>;
+
+    /// When the next pending job of no worker becomes due or its deadline passes, if after `now`; `now` when one is due.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error>;
+
+    /// Does what somebody asks for jobs of an owner (any owner's, when none).
+    async fn ask(
+        &self,
+        request: Request,
+        owner: Option<&str>,
+        ids: Vec<JobId>,
+        now: Timestamp,
+    ) -> Result<Vec<Asked>, Error>;
+
+    /// One job by id.
+    async fn job(&self, owner: Option<&str>, id: &JobId) -> Result<Option<Job>, Error>;
+
+    /// One job with its args and result.
+    async fn detail(&self, seq: Seq) -> Result<Option<Detail>, Error>;
+
+    /// A page of jobs, newest first, older than `before`.
+    async fn jobs(
+        &self,
+        filter: &Filter,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Vec<Job>, Error>;
+
+    /// Exact counts by kind and queue, of one owner or of all.
+    async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error>;
+
+    /// A page of a job's items by position, after `after`; only in `state` when given.
+    async fn items(
+        &self,
+        job: Seq,
+        state: Option<ItemState>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Item>, Error>;
+
+    /// A page of a job's log, lines after number `after`.
+    async fn log(&self, job: Seq, after: u64, limit: usize) -> Result<Vec<LogLine>, Error>;
+
+    /// The last `limit` lines of a job's log, in order.
+    async fn log_tail(&self, job: Seq, limit: usize) -> Result<Vec<LogLine>, Error>;
+
+    /// A job's artifacts, by name.
+    async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error>;
+
+    /// A job's attempts that did not complete it, oldest first.
+    async fn attempts(&self, job: Seq) -> Result<Vec<Attempt>, Error>;
+
+    /// Ended jobs of which something may have to be removed.
+    async fn sweepable(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error>;
+
+    /// Removes what is too old. Answers with the places of removed artifacts.
+    async fn sweep(&self, sweeps: Vec<Sweep>) -> Result<Vec<String>, Error>;
+
+    /// Of these places in the object store, those that no artifact refers to.
+    async fn orphans(&self, locations: Vec<String>) -> Result<Vec<String>, Error>;
+
+    /// Changes when another process may have changed something.
+    fn changed(&self) -> watch::Receiver<u64>;
+}
