@@ -1,0 +1,308 @@
+//! The ways the stand-in can be told to fail.
+//!
+//! Invariant: a rule limited to n times is spent on exactly n answers, however many requests come at once, and only on
+//! answers that it changed.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{name::BlobName, range::Span};
+
+/// The most rules at a time.
+pub const MAX_RULES: usize = 1000;
+
+/// One way to fail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+#[non_exhaustive]
+pub enum Fault {
+    /// 503 `BLOB_UNAVAILABLE`, with `Retry-After` in seconds if given.
+    Unavailable {
+        /// Seconds to name in `Retry-After`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+    /// 429 in plain text, as an overloaded aggregator sheds load.
+    TooManyRequests {
+        /// Seconds to name in `Retry-After`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+    /// This status (400 to 599) with the error body of its kind.
+    Status {
+        /// The status.
+        code: u16,
+    },
+    /// 307 to this address.
+    Redirect {
+        /// Where to.
+        location: String,
+    },
+    /// A range is answered with 200 and the whole blob.
+    IgnoreRange,
+    /// A range is answered with this many bytes less, and `Content-Range` says so.
+    ShortRange {
+        /// Bytes left out at the end.
+        missing: u64,
+    },
+    /// The body has this many bytes less than the headers of the blob or range promise, and ends cleanly.
+    ShortBody {
+        /// Bytes left out at the end.
+        missing: u64,
+    },
+    /// The body has this many bytes more than was asked for.
+    LongBody {
+        /// Zero bytes added at the end.
+        extra: u64,
+    },
+    /// A range is answered from further on, and `Content-Range` says so.
+    OtherStart {
+        /// Bytes left out at the start.
+        shift: u64,
+    },
+    /// A range is answered with this total in `Content-Range`.
+    OtherTotal {
+        /// Bytes of the blob to claim.
+        total: u64,
+    },
+    /// The byte at this offset of the blob is flipped in answers that contain it.
+    WrongBytes {
+        /// Offset in the blob.
+        at: u64,
+    },
+    /// The connection closes after this many bytes of the body.
+    Disconnect {
+        /// Bytes to send before.
+        after: u64,
+    },
+    /// Nothing more comes after this many bytes of the body, and the connection stays open.
+    Stall {
+        /// Bytes to send before.
+        after: u64,
+    },
+    /// The body comes at this rate.
+    Slow {
+        /// Bytes a second, at least 1.
+        bytes_per_second: u64,
+    },
+}
+
+/// A fault, the blob it applies to and how many times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The blob; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<BlobName>,
+    /// How many answers more; always when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The fault.
+    pub fault: Fault,
+}
+
+impl Rule {
+    /// This fault on every answer.
+    pub fn new(fault: Fault) -> Self {
+        Self {
+            blob: None,
+            times: None,
+            fault,
+        }
+    }
+
+    /// Only this many times.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Only on this blob.
+    #[must_use]
+    pub fn blob(mut self, blob: BlobName) -> Self {
+        self.blob = Some(blob);
+        self
+    }
+}
+
+/// The rules in force. Of several refusals the first applies; faults of the body combine.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<Vec<Rule>>);
+
+impl Faults {
+    /// Adds a rule.
+    ///
+    /// # Panics
+    /// When there are [`MAX_RULES`] already.
+    pub fn add(&self, rule: Rule) {
+        self.with(|rules| {
+            assert!(rules.len() < MAX_RULES, "at most {MAX_RULES} rules");
+            rules.push(rule);
+        });
+    }
+
+    /// Replaces all rules.
+    ///
+    /// # Panics
+    /// When these are more than [`MAX_RULES`].
+    pub fn set(&self, new: Vec<Rule>) {
+        assert!(new.len() <= MAX_RULES, "at most {MAX_RULES} rules");
+        self.with(|rules| *rules = new);
+    }
+
+    /// Removes all rules.
+    pub fn clear(&self) {
+        self.with(Vec::clear);
+    }
+
+    /// The rules that are not spent, with the times they have left.
+    pub fn list(&self) -> Vec<Rule> {
+        self.with(|rules| rules.clone())
+    }
+
+    /// Spends the first rule that refuses requests for this blob.
+    pub(super) fn refusal(&self, blob: &str) -> Option<Fault> {
+        self.spend(blob, 1, Fault::refuses).pop()
+    }
+
+    /// Spends all rules that change a body with these bytes of this blob.
+    pub(super) fn of_body(&self, blob: &str, span: Option<Span>, ranged: bool) -> Vec<Fault> {
+        self.spend(blob, usize::MAX, |fault| fault.changes(span, ranged))
+    }
+
+    /// Spends the first rule that makes the server ignore a range of this blob.
+    pub(super) fn ignores_range(&self, blob: &str) -> bool {
+        !self
+            .spend(blob, 1, |fault| matches!(fault, Fault::IgnoreRange))
+            .is_empty()
+    }
+
+    fn spend(&self, blob: &str, most: usize, applies: impl Fn(&Fault) -> bool) -> Vec<Fault> {
+        self.with(|rules| {
+            let mut taken = Vec::new();
+            rules.retain_mut(|rule| {
+                let matches = rule.blob.as_ref().is_none_or(|name| name.as_str() == blob)
+                    && applies(&rule.fault);
+                if !matches || taken.len() == most {
+                    return rule.times != Some(0);
+                }
+                match &mut rule.times {
+                    None => taken.push(rule.fault.clone()),
+                    Some(0) => return false,
+                    Some(times) => {
+                        *times -= 1;
+                        taken.push(rule.fault.clone());
+                    }
+                }
+                rule.times != Some(0)
+            });
+            taken
+        })
+    }
+
+    fn with<T>(&self, apply: impl FnOnce(&mut Vec<Rule>) -> T) -> T {
+        apply(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Fault {
+    /// What is wrong with a rule that came from outside.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match self {
+            Self::Status { code }
+                if !(400..600).contains(code) || StatusCode::from_u16(*code).is_err() =>
+            {
+                Err("code must be between 400 and 599")
+            }
+            Self::Slow {
+                bytes_per_second: 0,
+            } => Err("bytesPerSecond must be at least 1"),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuses(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::TooManyRequests { .. }
+                | Self::Status { .. }
+                | Self::Redirect { .. }
+        )
+    }
+
+    fn changes(&self, span: Option<Span>, ranged: bool) -> bool {
+        match self {
+            Self::ShortRange { .. } | Self::OtherStart { .. } | Self::OtherTotal { .. } => ranged,
+            Self::WrongBytes { at } => {
+                span.is_some_and(|span| (span.start..=span.end).contains(at))
+            }
+            Self::ShortBody { .. }
+            | Self::LongBody { .. }
+            | Self::Disconnect { .. }
+            | Self::Stall { .. }
+            | Self::Slow { .. } => true,
+            Self::IgnoreRange
+            | Self::Unavailable { .. }
+            | Self::TooManyRequests { .. }
+            | Self::Status { .. }
+            | Self::Redirect { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "3GPQL3HZNnFhN_F7l5Aa-X1VOtAKwIsg9zuWk8R81v4";
+
+    #[test]
+    fn limited_rules_are_spent_on_what_they_change() {
+        let faults = Faults::default();
+        faults.set(vec![
+            Rule::new(Fault::Unavailable { retry_after: None }).times(1),
+            Rule::new(Fault::ShortRange { missing: 1 }).times(1),
+            Rule::new(Fault::WrongBytes { at: 5 })
+                .times(1)
+                .blob(ID.parse().expect("an ID")),
+            Rule::new(Fault::Slow {
+                bytes_per_second: 7,
+            }),
+        ]);
+        assert!(faults.refusal("other").is_some());
+        assert!(faults.refusal("other").is_none());
+        let span = |start, end| Some(Span { start, end });
+        assert_eq!(faults.of_body(ID, span(0, 4), false).len(), 1);
+        assert_eq!(faults.of_body("other", span(0, 9), true).len(), 2);
+        assert_eq!(faults.of_body(ID, span(0, 9), true).len(), 2);
+        assert_eq!(faults.of_body(ID, span(0, 9), true).len(), 1);
+        assert_eq!(faults.list().len(), 1);
+    }
+
+    #[test]
+    fn rules_have_a_json_form() {
+        let text = format!(
+            r#"{{"blob":"{ID}","times":2,"fault":{{"kind":"slow","bytesPerSecond":1000}}}}"#
+        );
+        let rule: Rule = serde_json::from_str(&text).expect("a rule");
+        assert_eq!(serde_json::to_string(&rule).expect("text"), text);
+        for bad in [
+            r#"{"fault":{"kind":"slow"}}"#,
+            r#"{"fault":{"kind":"ignoreRange"},"time":2}"#,
+            r#"{"fault":{"kind":"disconnect","after":1,"before":2}}"#,
+            r#"{"blob":"../secret","fault":{"kind":"ignoreRange"}}"#,
+        ] {
+            assert!(serde_json::from_str::<Rule>(bad).is_err(), "{bad}");
+        }
+        assert!(Fault::Status { code: 200 }.check().is_err());
+    }
+}
