@@ -1,1 +1,3 @@
 //! Blobs from Walrus, fetched in the background and verified
+
+pub mod blob_id;
