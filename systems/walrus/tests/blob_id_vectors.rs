@@ -62,6 +62,7 @@ fn every_published_vector() {
         );
         let options = Options {
             shards: Shards::new(vector.n_shards).expect("not zero"),
+            ..Options::default()
         };
         let id = compute(&bytes, bytes.len() as u64, &options).expect("a blob ID");
         assert_eq!(id, vector.blob_id, "{name}");

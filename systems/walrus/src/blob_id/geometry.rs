@@ -72,6 +72,16 @@ impl Geometry {
             symbol,
         })
     }
+
+    /// Symbols that extend a row.
+    pub(super) fn spare_columns(&self) -> usize {
+        self.shards - self.columns
+    }
+
+    /// Bytes of the symbols that extend the rows.
+    pub(super) fn extension(&self) -> usize {
+        self.rows * self.spare_columns() * self.symbol
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,12 @@
 //! for bytes that it could not read in full.
 
 mod compute;
+mod control;
+mod extension;
 mod geometry;
+mod lanes;
+mod merkle;
+mod plan;
 mod source;
 
 use std::{fmt, io, str::FromStr};
