@@ -5,6 +5,7 @@ mod new_job;
 mod record;
 mod retention;
 mod retry;
+mod spread;
 pub mod transition;
 
 pub use limits::Limits;
@@ -12,4 +13,5 @@ pub use new_job::{NewJob, Start};
 pub use record::{Attempt, AttemptEnd, Claim, Detail, Job, Seq, Status, WorkerId};
 pub use retention::Retention;
 pub use retry::Backoff;
+pub use spread::spread;
 pub use transition::{Change, Illegal, Standing, next};
