@@ -1,0 +1,196 @@
+//! A store in memory: for tests, and the plain model that other stores are compared with.
+//!
+//! Invariants: every method runs under one mutex, so each is one transaction; every change of a row goes through
+//! [`Tables::change`], which raises the revision and keeps the index; a state changes only along [`crate::model::next`].
+
+mod ask;
+mod insert;
+mod read;
+mod run;
+mod sweep;
+mod tables;
+mod workers;
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
+use tokio::sync::watch;
+
+use self::tables::Tables;
+use crate::{
+    model::{Attempt, Detail, Job, Limits, Seq, WorkerId},
+    store::{
+        Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
+        Kind, Request, Store, StoredArtifact, Sweep, Write, Written,
+    },
+};
+
+/// A store in memory. What it holds ends with it.
+#[derive(Debug)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+    /// No other process can reach this memory: never sent to, kept so that receivers wait instead of failing.
+    changed: watch::Sender<u64>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(&Limits::default())
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that keeps [`Limits::log_lines`] of a job's log and takes [`Limits::queue_depth`] pending jobs a
+    /// queue; the other limits are the engine's to check.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            tables: Mutex::new(Tables::new(limits)),
+            changed: watch::Sender::new(0),
+        }
+    }
+
+    /// A panic under the lock is a bug that its test reports; what other tests of the process see stays usable.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error> {
+        self.tables().declare(kinds);
+        Ok(())
+    }
+
+    async fn kinds(&self) -> Result<Vec<Kind>, Error> {
+        Ok(self.tables().kinds())
+    }
+
+    async fn join(
+        &self,
+        worker: &WorkerId,
+        lease: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.tables().join(worker, lease, now);
+        Ok(())
+    }
+
+    async fn leave(&self, worker: &WorkerId) -> Result<(), Error> {
+        self.tables().leave(worker);
+        Ok(())
+    }
+
+    async fn heartbeat(&self, worker: &WorkerId, now: Timestamp) -> Result<Heartbeat, Error> {
+        Ok(self.tables().heartbeat(worker, now))
+    }
+
+    async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
+        self.tables().insert(jobs)
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Error> {
+        self.tables().claim(&request)
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>, Error> {
+        let mut tables = self.tables();
+        Ok(writes
+            .into_iter()
+            .map(|write| tables.write(write))
+            .collect())
+    }
+
+    async fn rescue(&self, now: Timestamp) -> Result<Vec<Job>, Error> {
+        self.tables().rescue(now)
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<Vec<Job>, Error> {
+        self.tables().expire(now)
+    }
+
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        Ok(self.tables().next_due(now))
+    }
+
+    async fn ask(
+        &self,
+        request: Request,
+        owner: Option<&str>,
+        ids: Vec<JobId>,
+        now: Timestamp,
+    ) -> Result<Vec<Asked>, Error> {
+        let mut tables = self.tables();
+        Ok(ids
+            .iter()
+            .map(|id| tables.ask(request, owner, id, now))
+            .collect())
+    }
+
+    async fn job(&self, owner: Option<&str>, id: &JobId) -> Result<Option<Job>, Error> {
+        Ok(self.tables().job(owner, id))
+    }
+
+    async fn detail(&self, seq: Seq) -> Result<Option<Detail>, Error> {
+        self.tables().detail(seq)
+    }
+
+    async fn jobs(
+        &self,
+        filter: &Filter,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Vec<Job>, Error> {
+        Ok(self.tables().jobs(filter, before, limit))
+    }
+
+    async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error> {
+        Ok(self.tables().counts(owner))
+    }
+
+    async fn items(
+        &self,
+        job: Seq,
+        state: Option<ItemState>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Item>, Error> {
+        self.tables().items(job, state, after, limit)
+    }
+
+    async fn log(&self, job: Seq, after: u64, limit: usize) -> Result<Vec<LogLine>, Error> {
+        Ok(self.tables().log(job, after, limit))
+    }
+
+    async fn log_tail(&self, job: Seq, limit: usize) -> Result<Vec<LogLine>, Error> {
+        Ok(self.tables().log_tail(job, limit))
+    }
+
+    async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error> {
+        Ok(self.tables().artifacts(job))
+    }
+
+    async fn attempts(&self, job: Seq) -> Result<Vec<Attempt>, Error> {
+        Ok(self.tables().attempts(job))
+    }
+
+    async fn sweepable(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+        Ok(self.tables().sweepable(now, limit))
+    }
+
+    async fn sweep(&self, sweeps: Vec<Sweep>) -> Result<Vec<String>, Error> {
+        Ok(self.tables().sweep(sweeps))
+    }
+
+    async fn orphans(&self, locations: Vec<String>) -> Result<Vec<String>, Error> {
+        Ok(self.tables().orphans(locations))
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}

@@ -1,0 +1,151 @@
+//! Workers and time: leases, rescue from the dead, deadlines, and when something is next to be done.
+
+use std::time::Duration;
+
+use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
+
+use super::tables::{Lease, Row, Tables, must};
+use crate::{
+    model::{AttemptEnd, Change, Job, Seq, Status, WorkerId, next, spread},
+    store::{Error, Heartbeat, Kind},
+};
+
+impl Tables {
+    pub(super) fn declare(&mut self, kinds: Vec<Kind>) {
+        for kind in kinds {
+            self.kinds.insert(kind.name.clone(), kind);
+        }
+    }
+
+    pub(super) fn kinds(&self) -> Vec<Kind> {
+        self.kinds.values().cloned().collect()
+    }
+
+    pub(super) fn join(&mut self, worker: &WorkerId, lease: Option<Duration>, now: Timestamp) {
+        if lease.is_none() {
+            self.workers.retain(|_, lease| lease.is_some());
+        }
+        let lease = lease.map(|length| Lease {
+            length,
+            ends: now + length,
+        });
+        self.workers.insert(worker.clone(), lease);
+    }
+
+    pub(super) fn leave(&mut self, worker: &WorkerId) {
+        self.workers.remove(worker);
+    }
+
+    /// Whether the worker has joined and its lease has not ended.
+    pub(super) fn alive(&self, worker: &WorkerId, now: Timestamp) -> bool {
+        self.workers
+            .get(worker)
+            .is_some_and(|lease| lease.is_none_or(|lease| lease.ends > now))
+    }
+
+    pub(super) fn heartbeat(&mut self, worker: &WorkerId, now: Timestamp) -> Heartbeat {
+        if !self.alive(worker, now) {
+            return Heartbeat::default();
+        }
+        if let Some(Some(lease)) = self.workers.get_mut(worker) {
+            lease.ends = now + lease.length;
+        }
+        let cancelled = self
+            .rows
+            .values()
+            .filter(|row| row.worker() == Some(worker) && row.job.cancel_requested())
+            .map(|row| row.job.seq)
+            .collect();
+        Heartbeat {
+            held: true,
+            cancelled,
+        }
+    }
+
+    pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Vec<Job>, Error> {
+        let dead = |row: &Row| row.worker().is_some_and(|worker| !self.alive(worker, now));
+        let lost: Vec<Seq> = self.seqs(dead);
+        self.change_all(lost, |row| rescue(row, now))
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp) -> Result<Vec<Job>, Error> {
+        let late = self.seqs(|row| {
+            row.job.state() == State::Pending && row.job.deadline().is_some_and(|end| end <= now)
+        });
+        self.change_all(late, |row| {
+            let state = must(next(row.job.standing(), Change::Deadline))?;
+            row.job.error = Some(JobError::new(
+                ErrorCode::Deadline,
+                "the job took longer than it may as a whole",
+            ));
+            row.end(state, now);
+            Ok(())
+        })
+    }
+
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.rows.values().filter_map(|row| match row.job.status {
+            Status::Pending {
+                run_at,
+                worker: None,
+                ..
+            } => [run_at, row.job.deadline()].into_iter().flatten().min(),
+            _ => None,
+        });
+        waiting.min().map(|due| due.max(now))
+    }
+
+    fn seqs(&self, which: impl Fn(&Row) -> bool) -> Vec<Seq> {
+        let found = self.rows.values().filter(|row| which(row));
+        found.map(|row| row.job.seq).collect()
+    }
+
+    fn change_all(
+        &mut self,
+        seqs: Vec<Seq>,
+        change: impl Fn(&mut Row) -> Result<(), Error>,
+    ) -> Result<Vec<Job>, Error> {
+        let mut changed = Vec::new();
+        for seq in seqs {
+            changed.extend(
+                self.change(seq, |row| change(row).map(|()| seq))
+                    .transpose()?,
+            );
+        }
+        Ok(changed
+            .iter()
+            .map(|seq| self.rows[seq].job.clone())
+            .collect())
+    }
+}
+
+/// Takes a job from its dead worker.
+fn rescue(row: &mut Row, now: Timestamp) -> Result<(), Error> {
+    if row.job.state() == State::Pending {
+        row.wait(
+            Reason::Check,
+            now + spread(row.job.seq, row.check_every),
+            None,
+        );
+        return Ok(());
+    }
+    let before = row.job.rescues;
+    let state = must(next(row.job.standing(), Change::Rescue { before }))?;
+    row.note(AttemptEnd::Rescued, None, now);
+    row.job.rescues += 1;
+    match state {
+        State::Pending => row.wait(Reason::Rescued, now, None),
+        State::Failed => {
+            row.job.error = Some(JobError::new(
+                ErrorCode::WorkerLost,
+                format!(
+                    "{} workers in a row died while they ran this job",
+                    before + 1
+                ),
+            ));
+            row.end(state, now);
+        }
+        _ => row.end(state, now),
+    }
+    Ok(())
+}
