@@ -4,8 +4,10 @@
 //! process dies in between. [`Engine`] is the way in, [`Handler`] is what a kind of job implements, and [`Context`] is
 //! what a running handler talks to. [`Store`] is where jobs live: SQLite by default, and in memory for tests.
 
+pub mod artifacts;
 pub mod clock;
 pub mod context;
+pub mod engine;
 
 pub mod handler;
 pub mod model;
@@ -13,6 +15,7 @@ pub mod store;
 pub mod testing;
 
 pub use context::Context;
+pub use engine::{Engine, JobHandle};
 
 pub use handler::{Failure, Handler, Outcome};
 pub use longhaul_types as types;

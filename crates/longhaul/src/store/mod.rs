@@ -224,7 +224,8 @@ pub struct StoredArtifact {
     pub location: String,
 }
 
-/// How a run ends. A run whose cancel was requested ends as cancelled, whatever this says.
+/// How a run ends. A run whose cancel was requested ends as cancelled, whatever this says. Items that were running are
+/// pending again after any of these, and after a rescue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     /// With a result, JSON text.
@@ -244,7 +245,8 @@ pub enum End {
         /// The error.
         error: JobError,
     },
-    /// Not finished: to be looked at again. The worker keeps the job, its claim goes on.
+    /// Not finished: to be looked at again. The worker keeps the job, its claim goes on. A check that worked begins a new
+    /// budget of attempts.
     CheckAgain {
         /// When.
         at: Timestamp,
@@ -386,6 +388,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Renews a worker's lease and reads which of its jobs are to be cancelled.
     async fn heartbeat(&self, worker: &WorkerId, now: Timestamp) -> Result<Heartbeat, Error>;
+
+    /// Every job that a worker holds, running or between two checks.
+    async fn held(&self, worker: &WorkerId) -> Result<Vec<Seq>, Error>;
 
     /// Inserts all jobs or none. A job whose key names an earlier one is answered with that one.
     async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error>;

@@ -89,6 +89,10 @@ impl Store for MemoryStore {
         Ok(self.tables().heartbeat(worker, now))
     }
 
+    async fn held(&self, worker: &WorkerId) -> Result<Vec<Seq>, Error> {
+        Ok(self.tables().held_by(worker))
+    }
+
     async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
         self.tables().insert(jobs)
     }

@@ -177,6 +177,7 @@ fn finish(row: &mut Row, end: End, now: Timestamp) -> Result<(), Illegal> {
         }
         End::CheckAgain { at, every } => {
             row.check_every = every;
+            row.job.attempts = 0;
             let worker = row.worker().cloned();
             row.wait(Reason::Check, at, worker);
         }

@@ -192,11 +192,22 @@ impl Row {
             run_at: Some(run_at),
             worker,
         };
+        self.interrupt_items();
     }
 
     /// Ends the job.
     pub(super) fn end(&mut self, state: State, at: Timestamp) {
         self.job.status = Status::Ended { state, at };
+        self.interrupt_items();
+    }
+
+    /// Items that no run works on any more wait again.
+    fn interrupt_items(&mut self) {
+        for (item, _) in &mut self.items {
+            if item.state == ItemState::Running {
+                item.state = ItemState::Pending;
+            }
+        }
     }
 
     /// Notes an attempt that did not complete the job. To be called while its worker holds it.

@@ -62,6 +62,10 @@ impl Tables {
         }
     }
 
+    pub(super) fn held_by(&self, worker: &WorkerId) -> Vec<Seq> {
+        self.seqs(|row| row.worker() == Some(worker))
+    }
+
     pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Vec<Job>, Error> {
         let dead = |row: &Row| row.worker().is_some_and(|worker| !self.alive(worker, now));
         let lost: Vec<Seq> = self.seqs(dead);

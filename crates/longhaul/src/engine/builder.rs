@@ -1,0 +1,202 @@
+//! How an engine is set up and started.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Core, Engine, Error, core::EndCallback, ends, flush, heartbeat, hub::Hub, registry::Registry,
+    submit::Kinds, sweeper, worker::Worker,
+};
+use crate::{
+    artifacts::Artifacts,
+    clock::{SharedClock, SystemClock},
+    handler::{DEFAULT_QUEUE, Handler},
+    model::{Job, Limits, WorkerId},
+    store::Store,
+};
+
+/// Runs at a time in a queue that nothing is said of.
+const CONCURRENCY: u32 = 16;
+
+/// An engine before its start.
+pub struct Builder {
+    store: Arc<dyn Store>,
+    registry: Registry,
+    queues: HashMap<String, u32>,
+    concurrency: u32,
+    limits: Limits,
+    clock: SharedClock,
+    artifacts: Option<Artifacts>,
+    scratch: Option<PathBuf>,
+    lease: Option<Duration>,
+    on_end: Vec<EndCallback>,
+    works: bool,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("kinds", &self.registry.names())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            registry: Registry::default(),
+            queues: HashMap::new(),
+            concurrency: CONCURRENCY,
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            artifacts: None,
+            scratch: None,
+            lease: None,
+            on_end: Vec::new(),
+            works: true,
+        }
+    }
+
+    /// With a kind that this engine runs.
+    #[must_use]
+    pub fn register(mut self, handler: impl Handler) -> Self {
+        self.registry.register(handler);
+        self
+    }
+
+    /// With this many runs at a time in the queue `name`.
+    #[must_use]
+    pub fn queue(mut self, name: impl Into<String>, concurrency: u32) -> Self {
+        self.queues.insert(name.into(), concurrency);
+        self
+    }
+
+    /// With this many runs at a time in every queue that [`Self::queue`] says nothing of; 16 unless said otherwise.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: u32) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// With these limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// With this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With artifacts in this store; unless said otherwise in a folder beside the database.
+    #[must_use]
+    pub fn artifacts(mut self, artifacts: Artifacts) -> Self {
+        self.artifacts = Some(artifacts);
+        self
+    }
+
+    /// With scratch folders under this one; unless said otherwise beside the database.
+    #[must_use]
+    pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
+        self
+    }
+
+    /// With a lease that the store's clock ends: for stores that several processes work on.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Calls `callback` after each end of a job that this engine brings about. It must not block.
+    #[must_use]
+    pub fn on_end(mut self, callback: impl Fn(&Job) + Send + Sync + 'static) -> Self {
+        self.on_end.push(Arc::new(callback));
+        self
+    }
+
+    /// Without running jobs: to submit, read and cancel beside another process that does.
+    #[must_use]
+    pub fn without_worker(mut self) -> Self {
+        self.works = false;
+        self
+    }
+
+    /// Opens the store, takes over what dead workers held, and starts to work.
+    pub async fn start(self) -> Result<Engine, Error> {
+        self.registry.validate()?;
+        let store = Arc::clone(&self.store);
+        let beside = std::env::temp_dir().join(format!("longhaul-{}", uuid::Uuid::now_v7()));
+        let artifacts = match self.artifacts.clone() {
+            Some(artifacts) => artifacts,
+            None => Artifacts::folder(&beside.join("artifacts"))?,
+        };
+        let scratch = self
+            .scratch
+            .clone()
+            .unwrap_or_else(|| beside.join("scratch"));
+        let core = Arc::new(Core {
+            store,
+            clock: self.clock.clone(),
+            limits: self.limits.clone(),
+            registry: self.registry.clone(),
+            kinds: Kinds::default(),
+            hub: Hub::new(),
+            artifacts,
+            scratch,
+            worker: WorkerId::new(),
+            wake: Notify::new(),
+            stopping: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            held: Mutex::default(),
+            dirty: Mutex::default(),
+            flush: Notify::new(),
+            on_end: self.on_end.clone(),
+        });
+        core.store.declare(core.registry.declarations()).await?;
+        core.kinds.replace(core.store.kinds().await?);
+        let tasks = if self.works {
+            self.start_work(&core).await?
+        } else {
+            vec![tokio::spawn(heartbeat::beat(Arc::clone(&core), None))]
+        };
+        Ok(Engine::new(core, tasks))
+    }
+
+    async fn start_work(
+        &self,
+        core: &Arc<Core>,
+    ) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
+        core.store
+            .join(&core.worker, self.lease, core.clock.now())
+            .await?;
+        heartbeat::rescue(core).await;
+        let mut queues = self.queues.clone();
+        for queue in core.registry.queues().chain([DEFAULT_QUEUE]) {
+            queues.entry(queue.to_owned()).or_insert(self.concurrency);
+        }
+        let (ends, to_write) = mpsc::channel(ends::BACKLOG);
+        let worker = Worker::new(Arc::clone(core), queues, ends);
+        Ok(vec![
+            // First to end at a shutdown: then the ends are written, then the rest is told.
+            tokio::spawn(worker.work()),
+            tokio::spawn(ends::write_ends(Arc::clone(core), to_write)),
+            tokio::spawn(flush::flush(Arc::clone(core))),
+            tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
+            tokio::spawn(sweeper::sweep(Arc::clone(core))),
+        ])
+    }
+}

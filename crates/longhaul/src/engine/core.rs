@@ -1,0 +1,239 @@
+//! What every part of an engine shares, and the one path by which runs write.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use longhaul_types::{Event, EventKind, LogLine, State, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, hub::Hub, registry::Registry, submit::Kinds};
+use crate::{
+    artifacts::Artifacts,
+    clock::SharedClock,
+    context::Held,
+    model::{Job, Limits, Seq, WorkerId},
+    store::{Inserted, Store, Write, Written},
+};
+
+/// What every part of an engine shares.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    pub(crate) registry: Registry,
+    pub(crate) kinds: Kinds,
+    pub(crate) hub: Hub,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) scratch: PathBuf,
+    pub(crate) worker: WorkerId,
+    /// Something may be due: the worker looks.
+    pub(crate) wake: Notify,
+    /// The engine stops: no new runs, and those that run are asked to end.
+    pub(crate) stopping: CancellationToken,
+    /// Everything is written and told: the helpers of the engine end.
+    pub(crate) closed: CancellationToken,
+    /// Jobs this process holds: running, or kept between two checks.
+    pub(crate) held: Mutex<HashMap<Seq, Arc<Held>>>,
+    /// Held jobs with something to write that can wait a moment.
+    pub(crate) dirty: Mutex<Vec<Arc<Held>>>,
+    pub(crate) flush: Notify,
+    pub(crate) on_end: Vec<EndCallback>,
+}
+
+/// Called after each end of a job that this engine brings about.
+pub(crate) type EndCallback = Arc<dyn Fn(&Job) + Send + Sync>;
+
+impl Core {
+    /// Writes one run's changes and tells who listens. The caller holds the job's gate.
+    pub(crate) async fn write(&self, held: &Held, write: Write) -> Result<Written, Error> {
+        let heard = Told::of(&write);
+        let written = self
+            .store
+            .write(vec![write])
+            .await?
+            .pop()
+            .ok_or(Error::ClaimLost)?;
+        self.tell(held, heard, &written);
+        Ok(written)
+    }
+
+    /// Tells who listens about a write that is on disk.
+    pub(crate) fn tell(&self, held: &Held, told: Told, written: &Written) {
+        let Written::Done {
+            state,
+            revision,
+            cancel_requested,
+            jobs,
+            first_line,
+        } = written
+        else {
+            if *written == Written::ClaimLost {
+                held.lose();
+            }
+            return;
+        };
+        if *cancel_requested {
+            held.cancel();
+        }
+        if jobs.iter().any(|job| job.new) {
+            self.wake.notify_one();
+        }
+        if let Some(progress) = told.progress {
+            self.send(held, *revision, EventKind::Progress { progress });
+        }
+        if !told.lines.is_empty() {
+            let lines = number(told.lines, *first_line);
+            self.send(held, *revision, EventKind::Log { lines });
+        }
+        if told.end {
+            self.send(held, *revision, EventKind::State { state: *state });
+        }
+    }
+
+    fn send(&self, held: &Held, revision: u64, event: EventKind) {
+        self.hub.send(held.job.seq, || Event {
+            job_id: held.job.id.clone(),
+            owner: held.job.owner.clone(),
+            kind: held.job.kind.clone(),
+            revision,
+            time: self.clock.now(),
+            event,
+        });
+    }
+
+    /// Tells who listens that `job` has the state it has.
+    pub(crate) fn send_state(&self, job: &Job) {
+        let event = if job.cancel_requested() {
+            EventKind::CancelRequested
+        } else {
+            EventKind::State { state: job.state() }
+        };
+        self.hub.send(job.seq, || Event {
+            job_id: job.id.clone(),
+            owner: job.owner.clone(),
+            kind: job.kind.clone(),
+            revision: job.revision,
+            time: self.clock.now(),
+            event,
+        });
+    }
+
+    /// Tells who listens that a job was submitted.
+    pub(crate) fn send_new(&self, inserted: &Inserted, owner: &str, kind: &str, now: Timestamp) {
+        self.hub.send(inserted.seq, || Event {
+            job_id: inserted.id.clone(),
+            owner: owner.to_owned(),
+            kind: kind.to_owned(),
+            revision: 1,
+            time: now,
+            event: EventKind::State {
+                state: State::Pending,
+            },
+        });
+    }
+
+    /// Tells who listens that a job is gone.
+    pub(crate) fn send_removed(&self, job: &Job) {
+        self.hub.send(job.seq, || Event {
+            job_id: job.id.clone(),
+            owner: job.owner.clone(),
+            kind: job.kind.clone(),
+            revision: job.revision,
+            time: self.clock.now(),
+            event: EventKind::Removed,
+        });
+    }
+
+    /// Runs the callbacks for a job that has ended.
+    pub(crate) async fn ended(&self, held: &Held, state: State) {
+        if !state.is_ended() || self.on_end.is_empty() {
+            return;
+        }
+        match self.store.job(Some(&held.job.owner), &held.job.id).await {
+            Ok(Some(job)) => self.on_end.iter().for_each(|callback| callback(&job)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(job = %held.job.id, %error, "end callbacks not called"),
+        }
+    }
+
+    /// The job as this process holds it.
+    pub(crate) fn held(&self, job: Seq) -> Option<Arc<Held>> {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&job)
+            .cloned()
+    }
+
+    /// Takes note of a job that a claim gave to this process.
+    pub(crate) fn hold(&self, held: &Arc<Held>) {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(held.job.seq, Arc::clone(held));
+    }
+
+    /// Forgets a job that this run does not hold any more; a later run's hold stays.
+    pub(crate) fn forget(&self, held: &Arc<Held>) {
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if all
+            .get(&held.job.seq)
+            .is_some_and(|now| Arc::ptr_eq(now, held))
+        {
+            all.remove(&held.job.seq);
+        }
+    }
+
+    /// Every job this process holds.
+    pub(crate) fn all_held(&self) -> Vec<Arc<Held>> {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// Has `held` written by the flusher, soon.
+    pub(crate) fn mark_dirty(&self, held: &Arc<Held>) {
+        self.dirty
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(held));
+        self.flush.notify_one();
+    }
+}
+
+/// What listeners are told once a write is on disk.
+pub(crate) struct Told {
+    progress: Option<longhaul_types::Progress>,
+    lines: Vec<crate::store::LogWrite>,
+    end: bool,
+}
+
+impl Told {
+    pub(crate) fn of(write: &Write) -> Self {
+        Self {
+            progress: write.progress.clone(),
+            lines: write.log.clone(),
+            end: write.end.is_some(),
+        }
+    }
+}
+
+fn number(lines: Vec<crate::store::LogWrite>, first: u64) -> Vec<LogLine> {
+    lines
+        .into_iter()
+        .zip(first..)
+        .map(|(line, number)| LogLine {
+            number,
+            time: line.time,
+            level: line.level,
+            text: line.text,
+        })
+        .collect()
+}

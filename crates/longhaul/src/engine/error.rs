@@ -1,0 +1,113 @@
+//! What can go wrong between a program and its engine.
+
+use longhaul_types::{ErrorCode, JobId};
+
+use crate::{artifacts, model::Illegal, store};
+
+/// What can go wrong between a program and its engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The artifacts' store refused or failed.
+    #[error(transparent)]
+    Artifacts(#[from] artifacts::Error),
+    /// No such job, or another owner's.
+    #[error("no job with id '{0}'")]
+    NotFound(JobId),
+    /// The job's state does not allow this.
+    #[error("job '{id}': {illegal}")]
+    Illegal {
+        /// The job.
+        id: JobId,
+        /// What was tried in which state.
+        illegal: Illegal,
+    },
+    /// The args do not fit the kind.
+    #[error("{0}")]
+    Args(String),
+    /// Args, a result or a checkpoint are no JSON of the expected shape.
+    #[error("{what} do not fit: {source}")]
+    Json {
+        /// What does not fit.
+        what: &'static str,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A value is past its limit.
+    #[error("{what} is {size}, more than the limit of {limit}")]
+    TooLarge {
+        /// Which value.
+        what: &'static str,
+        /// How large it is.
+        size: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// A name is empty or has control characters.
+    #[error("'{value}' is no {what}: it must be text without control characters")]
+    BadName {
+        /// Which name.
+        what: &'static str,
+        /// The text, shortened.
+        value: String,
+    },
+    /// No registered kind takes args of this type, or several do.
+    #[error(
+        "{count} registered kinds take args of type {args}; submit a NewJob that names the kind"
+    )]
+    AmbiguousArgs {
+        /// The type.
+        args: &'static str,
+        /// How many kinds take it.
+        count: usize,
+    },
+    /// Two handlers were registered for one kind.
+    #[error("two handlers are registered for the kind '{0}'")]
+    DuplicateKind(String),
+    /// The run has lost its claim on the job and must stop: nothing was written.
+    #[error("this run does not hold its job any more")]
+    ClaimLost,
+    /// A file or folder of the engine can not be used.
+    #[error("{path}: {source}")]
+    Io {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine has been shut down.
+    #[error("the engine is shut down")]
+    Closed,
+}
+
+impl Error {
+    /// The stable code that users meet.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Store(error) => match error {
+                store::Error::IdTaken(_) => ErrorCode::IdTaken,
+                store::Error::UnknownKind(_) => ErrorCode::UnknownKind,
+                store::Error::QueueFull { .. } => ErrorCode::QueueFull,
+                store::Error::NotFound(_) => ErrorCode::NotFound,
+                store::Error::Full(_) | store::Error::Locked(_) | store::Error::Unavailable(_) => {
+                    ErrorCode::Unavailable
+                }
+                store::Error::Corrupt(_) | store::Error::Schema(_) | store::Error::Internal(_) => {
+                    ErrorCode::Internal
+                }
+            },
+            Self::NotFound(_) => ErrorCode::NotFound,
+            Self::Illegal { .. } => ErrorCode::IllegalTransition,
+            Self::Args(_) | Self::Json { .. } => ErrorCode::InvalidArgs,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::BadName { .. } | Self::AmbiguousArgs { .. } | Self::DuplicateKind(_) => {
+                ErrorCode::BadRequest
+            }
+            Self::ClaimLost => ErrorCode::ClaimLost,
+            Self::Artifacts(_) | Self::Io { .. } => ErrorCode::Internal,
+            Self::Closed => ErrorCode::Unavailable,
+        }
+    }
+}

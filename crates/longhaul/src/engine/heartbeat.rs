@@ -1,0 +1,92 @@
+//! The worker's heartbeat: keeps its lease and hears of cancels from elsewhere.
+//!
+//! It runs beside the jobs, never inside one, so that a long job keeps its lease.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use super::Core;
+use crate::model::Seq;
+
+/// Between two looks where no lease asks for more.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Beats until the engine is closed: also while runs stop.
+pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
+    let mut changed = core.store.changed();
+    let interval = lease.map_or(INTERVAL, |lease| (lease / 3).min(INTERVAL));
+    let mut elsewhere = false;
+    loop {
+        let mut hurried = false;
+        tokio::select! {
+            () = core.clock.sleep(interval) => {}
+            result = changed.changed() => {
+                if result.is_err() {
+                    return;
+                }
+                core.wake.notify_one();
+                core.hub.touch_all();
+                (hurried, elsewhere) = (true, true);
+            }
+            () = core.closed.cancelled() => return,
+        }
+        if lease.is_none() && core.all_held().is_empty() {
+            continue;
+        }
+        match core.store.heartbeat(&core.worker, core.clock.now()).await {
+            Ok(heartbeat) if heartbeat.held => {
+                for job in heartbeat.cancelled {
+                    if let Some(held) = core.held(job) {
+                        held.cancel();
+                    }
+                }
+            }
+            Ok(_) => {
+                tracing::error!("the lease has lapsed: every run is told to stop");
+                core.all_held().iter().for_each(|held| held.lose());
+            }
+            Err(error) => tracing::warn!(%error, "heartbeat failed; trying again"),
+        }
+        if lease.is_some() {
+            rescue(&core).await;
+        }
+        if elsewhere && !hurried {
+            elsewhere = false;
+            drop_lost(&core).await;
+        }
+    }
+}
+
+/// Forgets jobs kept between two checks that somebody ended from another process: their checks write nothing, so no
+/// refused write would tell.
+async fn drop_lost(core: &Core) {
+    let before = core.all_held();
+    match core.store.held(&core.worker).await {
+        Ok(held) => {
+            let held: HashSet<Seq> = held.into_iter().collect();
+            before
+                .iter()
+                .filter(|job| !held.contains(&job.job.seq))
+                .for_each(|job| job.lose());
+        }
+        Err(error) => tracing::warn!(%error, "could not compare what is held; trying again"),
+    }
+}
+
+/// Takes over what dead workers held.
+pub(crate) async fn rescue(core: &Core) {
+    match core.store.rescue(core.clock.now()).await {
+        Ok(jobs) => {
+            if !jobs.is_empty() {
+                tracing::info!(jobs = jobs.len(), "rescued from dead workers");
+                core.wake.notify_one();
+            }
+            for job in jobs {
+                core.send_state(&job);
+                if job.state().is_ended() {
+                    core.on_end.iter().for_each(|callback| callback(&job));
+                }
+            }
+        }
+        Err(error) => tracing::error!(%error, "could not rescue jobs of dead workers"),
+    }
+}

@@ -1,0 +1,286 @@
+//! The engine: what a program opens, registers its handlers with, and submits to.
+
+mod builder;
+mod core;
+mod ends;
+mod error;
+mod flush;
+mod handle;
+mod heartbeat;
+mod hub;
+mod registry;
+mod run;
+mod submit;
+mod sweeper;
+mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use longhaul_types::{ErrorCode, JobId, State, body::Counts};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+pub use builder::Builder;
+pub(crate) use core::Core;
+pub use error::Error;
+pub use handle::{Ended, JobHandle};
+pub use hub::{Events, Heard};
+
+use crate::{
+    artifacts::Artifacts,
+    model::{Job, Limits, NewJob},
+    store::{Asked, CountsBy, Request, Store},
+};
+
+/// Runs jobs and never loses one. Cheap to clone.
+///
+/// Dropping every handle does not stop the work: [`Engine::shutdown`] does, and gives jobs back cleanly.
+#[derive(Clone)]
+pub struct Engine {
+    core: Arc<Core>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("worker", &self.core.worker)
+            .field("kinds", &self.core.registry.names())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine on any store.
+    pub fn on(store: Arc<dyn Store>) -> Builder {
+        Builder::new(store)
+    }
+
+    fn new(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) -> Self {
+        Self {
+            core,
+            tasks: Arc::new(Mutex::new(tasks)),
+        }
+    }
+
+    /// Starts a job of the one registered kind that takes args of this type. It is on disk when this returns.
+    pub async fn submit<A: Serialize + Send + Sync + 'static>(
+        &self,
+        args: A,
+    ) -> Result<JobHandle, Error> {
+        let kind = self.core.registry.kind_of::<A>()?;
+        let job = NewJob::new(kind, &args).map_err(|source| Error::Json {
+            what: "the args",
+            source,
+        })?;
+        self.submit_job(job).await
+    }
+
+    /// Starts a job. It is on disk when this returns.
+    pub async fn submit_job(&self, job: NewJob) -> Result<JobHandle, Error> {
+        let mut handles = self.submit_many(vec![job]).await?;
+        handles.pop().ok_or(Error::Closed)
+    }
+
+    /// Starts jobs, all or none, in one transaction. They are on disk when this returns.
+    pub async fn submit_many(&self, jobs: Vec<NewJob>) -> Result<Vec<JobHandle>, Error> {
+        if self.core.stopping.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        submit::within("the number of jobs", jobs.len(), self.core.limits.batch)?;
+        let now = self.core.clock.now();
+        let mut owners = Vec::with_capacity(jobs.len());
+        let mut kinds = Vec::with_capacity(jobs.len());
+        let mut inserts = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            owners.push(job.owner.clone());
+            kinds.push(job.kind.clone());
+            inserts.push(self.core.resolve(job, now)?);
+        }
+        let inserted = self.core.store.insert(inserts).await?;
+        self.core.wake.notify_one();
+        let handles = inserted.into_iter().zip(owners).zip(kinds);
+        Ok(handles
+            .map(|((inserted, owner), kind)| {
+                if inserted.new {
+                    self.core.send_new(&inserted, &owner, &kind, now);
+                }
+                let core = Arc::clone(&self.core);
+                JobHandle::new(core, inserted.seq, inserted.id, owner, inserted.new)
+            })
+            .collect())
+    }
+
+    /// A job by id, of one owner or of any.
+    pub async fn job(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
+        let job = self.core.store.job(owner, id).await?;
+        job.ok_or_else(|| Error::NotFound(id.clone()))
+    }
+
+    /// A handle of a job by id.
+    pub async fn handle(&self, owner: Option<&str>, id: &JobId) -> Result<JobHandle, Error> {
+        let job = self.job(owner, id).await?;
+        let core = Arc::clone(&self.core);
+        Ok(JobHandle::new(core, job.seq, job.id, job.owner, false))
+    }
+
+    /// Asks for the end of a job: a pending one ends at once, a running one when its run has stopped.
+    pub async fn cancel(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
+        ask_one(&self.core, Request::Cancel, owner, id).await
+    }
+
+    /// Gives a job that ended another go: failed items run again, finished ones are kept.
+    pub async fn retry(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
+        ask_one(&self.core, Request::Retry, owner, id).await
+    }
+
+    /// Starts a held or scheduled job now.
+    pub async fn start_now(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
+        ask_one(&self.core, Request::Start, owner, id).await
+    }
+
+    /// Removes a job that has ended, with all it left.
+    pub async fn remove(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
+        ask_one(&self.core, Request::Remove, owner, id).await
+    }
+
+    /// Exact counts by kind and queue.
+    pub async fn counts_by(&self, owner: Option<&str>) -> Result<CountsBy, Error> {
+        Ok(self.core.store.counts(owner).await?)
+    }
+
+    /// Exact counts of all kinds and queues together.
+    pub async fn counts(&self, owner: Option<&str>) -> Result<Counts, Error> {
+        let mut sum = Counts::default();
+        for counts in self.counts_by(owner).await?.values() {
+            for state in State::ALL {
+                *sum.of_mut(state) += counts.of(state);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// All events from now on.
+    pub fn events(&self) -> Events {
+        self.core.hub.events()
+    }
+
+    /// Has the worker look for jobs now: after a submission in a transaction of the caller's own.
+    pub fn wake(&self) {
+        self.core.wake.notify_one();
+    }
+
+    /// The kinds this engine runs.
+    pub fn kinds(&self) -> Vec<String> {
+        self.core.registry.names()
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.core.limits
+    }
+
+    /// The store, for reading what has no shorthand here.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.core.store
+    }
+
+    /// Where files of jobs lie.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.core.artifacts
+    }
+
+    /// Removes now whatever is older than its retention; done by itself every minute.
+    pub async fn sweep(&self) -> Result<(), Error> {
+        sweeper::sweep_once(&self.core).await
+    }
+
+    /// How many jobs this process holds, running or kept between two checks.
+    pub fn held(&self) -> usize {
+        self.core.all_held().len()
+    }
+
+    /// Stops: no new runs; those that run are told to stop, get their kind's grace, and go on later from their
+    /// checkpoint without having spent an attempt. Ends when all is on disk. Calling it again does nothing.
+    pub async fn shutdown(&self) {
+        self.core.stopping.cancel();
+        let mut tasks = {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks).into_iter()
+        };
+        // The worker, then what writes the ends of its runs.
+        for task in tasks.by_ref().take(2) {
+            join(task).await;
+        }
+        self.core.closed.cancel();
+        self.core.flush.notify_one();
+        for task in tasks {
+            join(task).await;
+        }
+        if let Err(error) = self.core.store.leave(&self.core.worker).await {
+            tracing::warn!(%error, "the worker's row stays; the next start removes it");
+        }
+        self.core.hub.close();
+    }
+}
+
+async fn join(task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "a part of the engine ended wrongly");
+    }
+}
+
+/// Does what somebody asks for one job, and tells who listens.
+async fn ask_one(
+    core: &Arc<Core>,
+    request: Request,
+    owner: Option<&str>,
+    id: &JobId,
+) -> Result<Job, Error> {
+    let now = core.clock.now();
+    let asked = core
+        .store
+        .ask(request, owner, vec![id.clone()], now)
+        .await?;
+    match asked.into_iter().next() {
+        None | Some(Asked::NotFound) => Err(Error::NotFound(id.clone())),
+        Some(Asked::Illegal(illegal)) => Err(Error::Illegal {
+            id: id.clone(),
+            illegal,
+        }),
+        Some(Asked::Done(job)) => {
+            core.asked(request, &job).await;
+            Ok(*job)
+        }
+    }
+}
+
+impl Core {
+    /// Lets a request take effect in this process.
+    async fn asked(&self, request: Request, job: &Job) {
+        match request {
+            Request::Cancel => {
+                if let Some(held) = self.held(job.seq) {
+                    held.cancel();
+                }
+                self.send_state(job);
+                if job.state() == State::Cancelled {
+                    crate::context::remove_scratch(&self.scratch, job.seq).await;
+                    self.on_end.iter().for_each(|callback| callback(job));
+                }
+            }
+            Request::Retry | Request::Start => {
+                self.wake.notify_one();
+                self.send_state(job);
+            }
+            Request::Remove => self.send_removed(job),
+        }
+    }
+}
+
+impl From<&Error> for longhaul_types::Problem {
+    fn from(error: &Error) -> Self {
+        let code: ErrorCode = error.code();
+        Self::new(code, error.to_string())
+    }
+}

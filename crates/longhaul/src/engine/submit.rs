@@ -1,0 +1,139 @@
+//! From what a caller says of a job to what the store keeps: names checked, limits held, settings resolved.
+
+use std::{
+    collections::HashMap,
+    sync::{PoisonError, RwLock},
+};
+
+use longhaul_types::{ErrorCode, JobId, Reason, Timestamp};
+
+use super::{Core, Error};
+use crate::{
+    handler::Policy,
+    model::{NewJob, Start},
+    store::{self, Insert},
+};
+
+/// The kinds ever declared on this store, with the version of their args.
+#[derive(Debug, Default)]
+pub(crate) struct Kinds(RwLock<HashMap<String, u32>>);
+
+impl Kinds {
+    pub(crate) fn version(&self, kind: &str) -> Option<u32> {
+        let kinds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.get(kind).copied()
+    }
+
+    pub(crate) fn replace(&self, kinds: Vec<store::Kind>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = kinds
+            .into_iter()
+            .map(|kind| (kind.name, kind.version))
+            .collect();
+    }
+}
+
+impl Core {
+    /// The row of a new job.
+    pub(crate) fn resolve(&self, job: NewJob, now: Timestamp) -> Result<Insert, Error> {
+        self.check_limits(&job)?;
+        let registered = self.registry.get(&job.kind);
+        let defaults = Policy::default();
+        let policy = registered.map_or(&defaults, |registered| &registered.policy);
+        let args_version = job
+            .args_version
+            .or_else(|| registered.map(|registered| registered.version))
+            .or_else(|| self.kinds.version(&job.kind))
+            .unwrap_or(1);
+        if let Some(registered) = registered {
+            registered
+                .handler
+                .check(args_version, &job.args)
+                .map_err(|failure| Error::Args(failure.error.message))?;
+        } else {
+            serde_json::from_str::<serde::de::IgnoredAny>(&job.args)
+                .map_err(|error| Error::Args(format!("the args are no JSON: {error}")))?;
+        }
+        let (reason, run_at) = match job.start {
+            Start::Now => (Reason::New, Some(now)),
+            Start::At(time) if time <= now => (Reason::New, Some(now)),
+            Start::At(time) => (Reason::Scheduled, Some(time)),
+            Start::After(wait) if wait.is_zero() => (Reason::New, Some(now)),
+            Start::After(wait) => (Reason::Scheduled, Some(now + wait)),
+            Start::Held => (Reason::Held, None),
+        };
+        Ok(Insert {
+            id: match job.id {
+                Some(id) => id,
+                None => new_id()?,
+            },
+            owner: job.owner,
+            kind: job.kind,
+            queue: job.queue.unwrap_or_else(|| policy.queue.clone()),
+            priority: job.priority,
+            args_version,
+            args: job.args,
+            labels: job.labels,
+            reason,
+            run_at,
+            unique_key: job.unique_key,
+            idempotency_key: job.idempotency_key,
+            max_attempts: job.max_attempts.unwrap_or(policy.max_attempts).max(1),
+            attempt_timeout: job.attempt_timeout.or(policy.attempt_timeout),
+            timeout: job.timeout.or(policy.timeout),
+            created_at: now,
+        })
+    }
+
+    fn check_limits(&self, job: &NewJob) -> Result<(), Error> {
+        let limits = &self.limits;
+        within("the args' number of bytes", job.args.len(), limits.args)?;
+        within("the number of labels", job.labels.len(), limits.labels)?;
+        name("kind", &job.kind, limits.name)?;
+        if !job.owner.is_empty() {
+            name("owner", &job.owner, limits.name)?;
+        }
+        if let Some(queue) = &job.queue {
+            name("queue", queue, limits.name)?;
+        }
+        for key in [&job.unique_key, &job.idempotency_key]
+            .into_iter()
+            .flatten()
+        {
+            name("key", key, limits.name)?;
+        }
+        for (label, value) in &job.labels {
+            name("label", label, limits.name)?;
+            within("a label's number of bytes", value.len(), limits.name)?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn within(what: &'static str, size: usize, limit: usize) -> Result<(), Error> {
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Error::TooLarge {
+        what,
+        size: size as u64,
+        limit: limit as u64,
+    })
+}
+
+fn name(what: &'static str, value: &str, limit: usize) -> Result<(), Error> {
+    within("a name's number of bytes", value.len(), limit)?;
+    if value.is_empty() || value.chars().any(char::is_control) {
+        return Err(Error::BadName {
+            what,
+            value: value.chars().filter(|c| !c.is_control()).take(64).collect(),
+        });
+    }
+    Ok(())
+}
+
+fn new_id() -> Result<JobId, Error> {
+    JobId::try_from(uuid::Uuid::now_v7().to_string()).map_err(|error| Error::BadName {
+        what: ErrorCode::Internal.as_str(),
+        value: error.to_string(),
+    })
+}

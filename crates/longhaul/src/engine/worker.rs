@@ -1,0 +1,292 @@
+//! The worker: claims what is due for its free slots, starts runs, and keeps monitors between their checks.
+//!
+//! Invariants: a queue never has more runs than its slots, and a run's slot is counted until the run has stopped; what
+//! this loop waits for is bounded, and a wake-up that comes while it is busy is not lost ([`tokio::sync::Notify`] keeps
+//! one, the state of the store the rest).
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use longhaul_types::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::{Core, ends::Ending, run::run};
+use crate::{
+    context::{Held, Stop},
+    model::Seq,
+    store::ClaimRequest,
+};
+
+/// The wait after the store failed, or when what is due is not for this worker.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest sleep: a wake-up that was lost all the same costs no more than this.
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// What a run tells the worker when it has stopped.
+pub(crate) enum Done {
+    /// Its slot is free.
+    Free(Arc<Held>),
+    /// Its slot is free and it wants its next check at this time.
+    Park {
+        /// The job.
+        held: Arc<Held>,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// The worker's own state.
+pub(crate) struct Worker {
+    core: Arc<Core>,
+    kinds: Vec<String>,
+    limits: HashMap<String, u32>,
+    running: HashMap<String, u32>,
+    parked: HashMap<Seq, (Arc<Held>, Timestamp)>,
+    next_checks: BinaryHeap<Reverse<(Timestamp, Seq)>>,
+    /// Checks that are due and wait for a slot.
+    due: VecDeque<Seq>,
+    runs: TaskTracker,
+    done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
+    ends: mpsc::Sender<Ending>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        limits: HashMap<String, u32>,
+        ends: mpsc::Sender<Ending>,
+    ) -> Self {
+        let slots: usize = limits.values().map(|slots| *slots as usize).sum();
+        Self {
+            kinds: core.registry.names(),
+            core,
+            limits,
+            running: HashMap::new(),
+            parked: HashMap::new(),
+            next_checks: BinaryHeap::new(),
+            due: VecDeque::new(),
+            runs: TaskTracker::new(),
+            done: mpsc::channel(slots.max(1)),
+            ends,
+        }
+    }
+
+    /// Works until the engine stops, then waits until every run has stopped.
+    pub(crate) async fn work(mut self) {
+        let mut look = true;
+        let mut due_at: Option<Timestamp> = None;
+        let mut looked_at = self.core.clock.now();
+        loop {
+            self.start_due_checks();
+            if look {
+                looked_at = self.core.clock.now();
+                (look, due_at) = self.claim().await;
+            }
+            let wait = self.sleep(due_at, look);
+            tokio::select! {
+                biased;
+                () = self.core.stopping.cancelled() => break,
+                done = self.done.1.recv() => {
+                    if let Some(done) = done {
+                        self.settle(done);
+                    }
+                    while let Ok(done) = self.done.1.try_recv() {
+                        self.settle(done);
+                    }
+                }
+                () = self.core.wake.notified() => look = true,
+                () = wait => {
+                    let now = self.core.clock.now();
+                    look |= due_at.is_some_and(|at| at <= now)
+                        || now.since(looked_at) >= LONGEST_SLEEP;
+                    self.expire(look).await;
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    fn free(&self, queue: &str) -> u32 {
+        let limit = self.limits.get(queue).copied().unwrap_or(0);
+        limit.saturating_sub(self.running.get(queue).copied().unwrap_or(0))
+    }
+
+    /// Claims for all free slots. Answers whether there may be more, and when something is due next.
+    async fn claim(&mut self) -> (bool, Option<Timestamp>) {
+        let slots: Vec<(String, u32)> = self
+            .limits
+            .keys()
+            .map(|queue| (queue.clone(), self.free(queue)))
+            .filter(|(_, free)| *free > 0)
+            .collect();
+        if slots.is_empty() || self.kinds.is_empty() {
+            return (!self.kinds.is_empty(), None);
+        }
+        let now = self.core.clock.now();
+        let request = ClaimRequest {
+            worker: self.core.worker.clone(),
+            now,
+            slots: slots.clone(),
+            kinds: self.kinds.clone(),
+        };
+        let claimed = match self.core.store.claim(request).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::error!(%error, "could not claim; trying again");
+                return (false, Some(now + PATIENCE));
+            }
+        };
+        let mut taken: HashMap<String, u32> = HashMap::new();
+        let none = claimed.is_empty();
+        for claimed in claimed {
+            *taken.entry(claimed.job.queue.clone()).or_default() += 1;
+            self.core.send_state(&claimed.job);
+            let held = Arc::new(Held::new(claimed));
+            self.core.hold(&held);
+            self.start(held, false);
+        }
+        let more = slots
+            .iter()
+            .any(|(queue, free)| taken.get(queue) == Some(free));
+        if !none {
+            return (more, Some(now));
+        }
+        match self.core.store.next_due(now).await {
+            Ok(Some(at)) if at <= now => (false, Some(now + PATIENCE)),
+            Ok(at) => (false, at),
+            Err(error) => {
+                tracing::error!(%error, "could not ask what is due; trying again");
+                (false, Some(now + PATIENCE))
+            }
+        }
+    }
+
+    fn start(&mut self, held: Arc<Held>, parked: bool) {
+        *self.running.entry(held.job.queue.clone()).or_default() += 1;
+        self.runs.spawn(run(
+            Arc::clone(&self.core),
+            held,
+            parked,
+            self.done.0.clone(),
+            self.ends.clone(),
+        ));
+    }
+
+    fn settle(&mut self, done: Done) {
+        let held = match &done {
+            Done::Free(held) | Done::Park { held, .. } => held,
+        };
+        if let Some(running) = self.running.get_mut(&held.job.queue) {
+            *running = running.saturating_sub(1);
+        }
+        match done {
+            Done::Free(held) => {
+                if held.stop() == Some(Stop::Lost) {
+                    self.core.forget(&held);
+                }
+            }
+            Done::Park { held, at } => {
+                if matches!(held.stop(), Some(Stop::Lost | Stop::Cancel)) {
+                    self.core.forget(&held);
+                    return;
+                }
+                held.renew();
+                self.next_checks.push(Reverse((at, held.job.seq)));
+                self.parked.insert(held.job.seq, (held, at));
+            }
+        }
+    }
+
+    /// Starts the checks whose time has come, as far as slots are free.
+    fn start_due_checks(&mut self) {
+        let now = self.core.clock.now();
+        while let Some(Reverse((at, seq))) = self.next_checks.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.next_checks.pop();
+            // An entry whose job was parked anew, or is gone, is of the past.
+            if self.parked.get(&seq).is_some_and(|(_, next)| *next == at) {
+                self.due.push_back(seq);
+            }
+        }
+        let mut waiting = VecDeque::new();
+        let mut full: HashSet<String> = HashSet::new();
+        while let Some(seq) = self.due.pop_front() {
+            let Some((held, _)) = self.parked.get(&seq) else {
+                continue;
+            };
+            if held.stop().is_some() {
+                if let Some((held, _)) = self.parked.remove(&seq) {
+                    self.core.forget(&held);
+                }
+                continue;
+            }
+            let queue = &held.job.queue;
+            if full.contains(queue) || self.free(queue) == 0 {
+                full.insert(queue.clone());
+                waiting.push_back(seq);
+                if full.len() == self.limits.len() {
+                    break;
+                }
+                continue;
+            }
+            if let Some((held, _)) = self.parked.remove(&seq) {
+                self.start(held, true);
+            }
+        }
+        waiting.append(&mut self.due);
+        self.due = waiting;
+    }
+
+    /// The sleep until something is due, as far as this worker knows.
+    fn sleep(&self, due: Option<Timestamp>, look: bool) -> crate::clock::Sleep {
+        let now = self.core.clock.now();
+        let check = self.next_checks.peek().map(|Reverse((at, _))| *at);
+        // With no slot free there is nothing to do but wait for a run to stop.
+        let due = due.filter(|_| !look);
+        let wait = [due, check]
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(LONGEST_SLEEP, |at| at.since(now))
+            .min(LONGEST_SLEEP);
+        self.core.clock.sleep(wait)
+    }
+
+    /// Fails pending jobs whose time is over.
+    async fn expire(&self, due: bool) {
+        if !due {
+            return;
+        }
+        match self.core.store.expire(self.core.clock.now()).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    self.core.send_state(&job);
+                    self.core.on_end.iter().for_each(|callback| callback(&job));
+                }
+            }
+            Err(error) => tracing::error!(%error, "could not end jobs whose time is over"),
+        }
+    }
+
+    /// Asks every run to stop and waits until all have.
+    async fn stop(mut self) {
+        for held in self.core.all_held() {
+            held.tell_to_stop(Stop::Shutdown);
+        }
+        self.runs.close();
+        loop {
+            tokio::select! {
+                () = self.runs.wait() => break,
+                // Runs that stop must find room for their word.
+                _ = self.done.1.recv() => {}
+            }
+        }
+    }
+}
