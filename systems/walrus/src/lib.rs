@@ -1,3 +1,4 @@
 //! Blobs from Walrus, fetched in the background and verified
 
 pub mod blob_id;
+pub mod words;
