@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,7 @@ use super::{
     submit::Kinds, sweeper, worker::Worker,
 };
 use crate::{
+    Context, Failure, Outcome,
     artifacts::Artifacts,
     clock::{SharedClock, SystemClock},
     handler::{DEFAULT_QUEUE, Handler},
@@ -69,6 +71,19 @@ impl Builder {
     #[must_use]
     pub fn register(mut self, handler: impl Handler) -> Self {
         self.registry.register(handler);
+        self
+    }
+
+    /// With a kind that is a function: for kinds that need no policy and no versions of their own.
+    #[must_use]
+    pub fn register_fn<A, T, F, Fut>(mut self, kind: &'static str, run: F) -> Self
+    where
+        A: DeserializeOwned + Send + 'static,
+        T: Serialize + Send + 'static,
+        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Outcome<T>, Failure>> + Send + 'static,
+    {
+        self.registry.register_fn(kind, run);
         self
     }
 

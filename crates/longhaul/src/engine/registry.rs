@@ -10,7 +10,7 @@ use std::{
 };
 
 use longhaul_types::ErrorCode;
-use serde_json::Value;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::Error;
 use crate::{Context, Failure, Handler, Outcome, handler::Policy, model::Limits, store::Kind};
@@ -49,18 +49,38 @@ impl Registry {
         let registered = Registered {
             policy: Arc::new(handler.policy()),
             version: H::VERSION,
-            handler: Arc::new(Typed {
-                handler,
-                kind: PhantomData,
+            handler: Arc::new(Typed(handler)),
+        };
+        self.add::<H::Args>(H::KIND, registered);
+    }
+
+    pub(crate) fn register_fn<A, T, F, Fut>(&mut self, kind: &'static str, run: F)
+    where
+        A: DeserializeOwned + Send + 'static,
+        T: Serialize + Send + 'static,
+        F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Outcome<T>, Failure>> + Send + 'static,
+    {
+        let registered = Registered {
+            policy: Arc::default(),
+            version: 1,
+            handler: Arc::new(Function {
+                kind,
+                run,
+                types: PhantomData::<fn(A) -> T>,
             }),
         };
-        if self.kinds.insert(H::KIND.to_owned(), registered).is_some() {
-            self.clash = Some(H::KIND.to_owned());
+        self.add::<A>(kind, registered);
+    }
+
+    fn add<A: 'static>(&mut self, kind: &'static str, registered: Registered) {
+        if self.kinds.insert(kind.to_owned(), registered).is_some() {
+            self.clash = Some(kind.to_owned());
         }
         self.by_args
-            .entry(TypeId::of::<H::Args>())
+            .entry(TypeId::of::<A>())
             .or_default()
-            .push(H::KIND);
+            .push(kind);
     }
 
     /// Reports what registration could not.
@@ -113,25 +133,15 @@ impl Registry {
     }
 }
 
-struct Typed<H> {
-    handler: H,
-    kind: PhantomData<H>,
-}
+struct Typed<H>(H);
 
 impl<H: Handler> Typed<H> {
     fn args(&self, version: u32, args: &str) -> Result<H::Args, Failure> {
-        let misfit = |error: serde_json::Error| {
-            Failure::fatal(
-                ErrorCode::InvalidArgs.as_str(),
-                format!("the args do not fit {}: {error}", H::KIND),
-            )
-        };
         if version == H::VERSION {
-            return serde_json::from_str(args).map_err(misfit);
+            return parse(H::KIND, args);
         }
-        let old: Value = serde_json::from_str(args).map_err(misfit)?;
-        let new = self.handler.upgrade(version, old)?;
-        serde_json::from_value(new).map_err(misfit)
+        let new = self.0.upgrade(version, parse(H::KIND, args)?)?;
+        serde_json::from_value(new).map_err(|error| misfit(H::KIND, &error))
     }
 }
 
@@ -143,21 +153,65 @@ impl<H: Handler> ErasedHandler for Typed<H> {
     fn run<'a>(&'a self, version: u32, args: &'a str, job: &'a Context) -> Run<'a> {
         Box::pin(async move {
             let args = self.args(version, args)?;
-            match self.handler.run(args, job).await? {
-                Outcome::CheckAgain(after) => Ok(Outcome::CheckAgain(after)),
-                Outcome::Done(output) => {
-                    let result = serde_json::to_string(&output).map_err(|error| {
-                        Failure::fatal(
-                            ErrorCode::HandlerFailed.as_str(),
-                            format!("the result can not be stored as JSON: {error}"),
-                        )
-                    })?;
-                    too_large(&result, job.limits())?;
-                    Ok(Outcome::Done((result != "null").then_some(result)))
-                }
-            }
+            finish(self.0.run(args, job).await?, job.limits())
         })
     }
+}
+
+/// A handler that is a function.
+struct Function<F, A, T> {
+    kind: &'static str,
+    run: F,
+    types: PhantomData<fn(A) -> T>,
+}
+
+impl<A, T, F, Fut> ErasedHandler for Function<F, A, T>
+where
+    A: DeserializeOwned + Send + 'static,
+    T: Serialize + Send + 'static,
+    F: Fn(A, Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Outcome<T>, Failure>> + Send + 'static,
+{
+    fn check(&self, _: u32, args: &str) -> Result<(), Failure> {
+        parse::<A>(self.kind, args).map(drop)
+    }
+
+    fn run<'a>(&'a self, _: u32, args: &'a str, job: &'a Context) -> Run<'a> {
+        Box::pin(async move {
+            let args = parse(self.kind, args)?;
+            finish((self.run)(args, job.clone()).await?, job.limits())
+        })
+    }
+}
+
+fn parse<A: DeserializeOwned>(kind: &str, args: &str) -> Result<A, Failure> {
+    serde_json::from_str(args).map_err(|error| misfit(kind, &error))
+}
+
+fn misfit(kind: &str, error: &serde_json::Error) -> Failure {
+    Failure::fatal(
+        ErrorCode::InvalidArgs.as_str(),
+        format!("the args do not fit {kind}: {error}"),
+    )
+}
+
+/// What a handler gave, its result as JSON text.
+fn finish<T: Serialize>(
+    outcome: Outcome<T>,
+    limits: &Limits,
+) -> Result<Outcome<Option<String>>, Failure> {
+    let output = match outcome {
+        Outcome::Done(output) => output,
+        Outcome::CheckAgain(after) => return Ok(Outcome::CheckAgain(after)),
+    };
+    let result = serde_json::to_string(&output).map_err(|error| {
+        Failure::fatal(
+            ErrorCode::HandlerFailed.as_str(),
+            format!("the result can not be stored as JSON: {error}"),
+        )
+    })?;
+    too_large(&result, limits)?;
+    Ok(Outcome::Done((result != "null").then_some(result)))
 }
 
 fn too_large(result: &str, limits: &Limits) -> Result<(), Failure> {
