@@ -105,6 +105,10 @@ impl Registry {
             .map(|(name, registered)| Kind {
                 name: name.clone(),
                 version: registered.version,
+                queue: registered.policy.queue.clone(),
+                max_attempts: registered.policy.max_attempts,
+                attempt_timeout: registered.policy.attempt_timeout,
+                timeout: registered.policy.timeout,
                 sweep_after: registered
                     .policy
                     .retention

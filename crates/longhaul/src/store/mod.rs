@@ -17,7 +17,14 @@ use longhaul_types::{
 };
 use tokio::sync::watch;
 
-use crate::model::{Attempt, Claim, Detail, Illegal, Job, Seq, WorkerId};
+use crate::{
+    handler::Policy,
+    model::{Attempt, Claim, Detail, Illegal, Job, Seq, WorkerId},
+};
+
+pub mod sqlite;
+
+pub use sqlite::SqliteStore;
 
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY: Duration = Duration::from_hours(24);
@@ -71,8 +78,33 @@ pub struct Kind {
     pub name: String,
     /// Version of its args.
     pub version: u32,
+    /// Queue of a job that is submitted beside the engine and names none.
+    pub queue: String,
+    /// Attempts in all of such a job.
+    pub max_attempts: u32,
+    /// Time one attempt of such a job may take.
+    pub attempt_timeout: Option<Duration>,
+    /// Time such a job may take as a whole.
+    pub timeout: Option<Duration>,
     /// How long after the end of one of its jobs the sweeper first has something to do.
     pub sweep_after: Duration,
+}
+
+impl Kind {
+    /// A kind with the policy of a handler that states none.
+    pub fn new(name: impl Into<String>) -> Self {
+        let policy = Policy::default();
+        let first = policy.retention.next_after(State::Completed, None);
+        Self {
+            name: name.into(),
+            version: 1,
+            queue: policy.queue,
+            max_attempts: policy.max_attempts,
+            attempt_timeout: policy.attempt_timeout,
+            timeout: policy.timeout,
+            sweep_after: first.unwrap_or(policy.retention.completed),
+        }
+    }
 }
 
 /// A job to insert, every setting resolved.

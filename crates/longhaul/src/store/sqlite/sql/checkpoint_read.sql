@@ -1,0 +1,1 @@
+SELECT checkpoint FROM longhaul_checkpoints WHERE job = ?1

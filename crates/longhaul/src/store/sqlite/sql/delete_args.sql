@@ -1,0 +1,1 @@
+DELETE FROM longhaul_args WHERE job = ?1

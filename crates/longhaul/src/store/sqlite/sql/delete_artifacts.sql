@@ -1,0 +1,1 @@
+DELETE FROM longhaul_artifacts WHERE job = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_attempts WHERE job = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_checkpoints WHERE job = ?1

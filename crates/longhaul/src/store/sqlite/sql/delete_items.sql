@@ -1,0 +1,1 @@
+DELETE FROM longhaul_items WHERE job = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_jobs WHERE seq = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_progress WHERE job = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_results WHERE job = ?1

@@ -1,0 +1,1 @@
+INSERT INTO longhaul_labels (name, value, job) VALUES (?1, ?2, ?3)

@@ -1,0 +1,1 @@
+SELECT location FROM longhaul_artifacts WHERE job = ?1

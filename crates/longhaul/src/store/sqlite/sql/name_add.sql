@@ -1,0 +1,1 @@
+INSERT INTO longhaul_names (name) VALUES (?1)

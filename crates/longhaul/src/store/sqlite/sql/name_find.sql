@@ -1,0 +1,1 @@
+SELECT id FROM longhaul_names WHERE name = ?1

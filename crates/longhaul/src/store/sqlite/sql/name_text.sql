@@ -1,0 +1,1 @@
+SELECT name FROM longhaul_names WHERE id = ?1

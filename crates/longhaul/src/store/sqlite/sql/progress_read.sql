@@ -1,0 +1,1 @@
+SELECT progress FROM longhaul_progress WHERE job = ?1

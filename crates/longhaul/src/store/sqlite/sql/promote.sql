@@ -1,0 +1,4 @@
+UPDATE longhaul_jobs SET wait = 1 WHERE seq IN (
+  SELECT seq FROM longhaul_jobs INDEXED BY longhaul_jobs_waiting
+  WHERE wait = 2 AND run_at <= ?1 ORDER BY run_at LIMIT ?2
+)

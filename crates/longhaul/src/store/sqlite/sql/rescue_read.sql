@@ -1,0 +1,2 @@
+SELECT owner, kind, queue, state, claim, worker, since, cancel_requested IS NOT NULL, rescues, check_every
+FROM longhaul_jobs WHERE seq = ?1

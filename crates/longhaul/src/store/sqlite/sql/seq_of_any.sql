@@ -1,0 +1,1 @@
+SELECT min(seq) FROM longhaul_jobs WHERE id = ?1

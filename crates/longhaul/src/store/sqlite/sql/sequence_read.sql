@@ -1,0 +1,1 @@
+SELECT next FROM longhaul_sequence WHERE one = 1

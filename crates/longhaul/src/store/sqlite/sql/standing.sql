@@ -1,0 +1,2 @@
+SELECT owner, kind, queue, state, cancel_requested IS NOT NULL, items_failed > 0, wait, reason, claim, unique_key
+FROM longhaul_jobs WHERE seq = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_workers WHERE id = ?1

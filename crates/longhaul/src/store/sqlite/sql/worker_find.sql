@@ -1,0 +1,1 @@
+SELECT id, lease, lease_end FROM longhaul_workers WHERE name = ?1 AND alive = 1

@@ -1,0 +1,1 @@
+SELECT name FROM longhaul_workers WHERE id = ?1

@@ -1,0 +1,1 @@
+SELECT id FROM longhaul_workers WHERE alive = 0

@@ -1,0 +1,1 @@
+UPDATE longhaul_workers SET alive = 0 WHERE alive = 1 AND lease_end <= ?1

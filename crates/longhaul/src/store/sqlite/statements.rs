@@ -1,0 +1,204 @@
+//! Every SQL statement of the store: one a file, prepared when first used and kept.
+//!
+//! Invariant: no SQL text stands outside `sql/` and `migrations/`; a test prepares every file of the folder.
+
+use rusqlite::{Connection, Statement};
+
+macro_rules! statements {
+    ($($name:ident = $file:literal,)*) => {
+        /// A statement of the store.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Sql {
+            $(
+                #[doc = concat!("`sql/", $file, ".sql`")]
+                $name,
+            )*
+        }
+
+        impl Sql {
+            /// Every statement.
+            pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its text.
+            pub(super) fn text(self) -> &'static str {
+                match self { $(Self::$name => include_str!(concat!("sql/", $file, ".sql")),)* }
+            }
+
+            /// Its file, without folder and ending.
+            #[cfg(test)]
+            pub(super) fn file(self) -> &'static str {
+                match self { $(Self::$name => $file,)* }
+            }
+        }
+    };
+}
+
+statements! {
+    Again = "again",
+    ArgsInsert = "args_insert",
+    ArtifactWrite = "artifact_write",
+    Artifacts = "artifacts",
+    AttemptWrite = "attempt_write",
+    Attempts = "attempts",
+    AttemptsTrim = "attempts_trim",
+    Back = "back",
+    Begin = "begin",
+    CancelRequest = "cancel_request",
+    CheckpointRead = "checkpoint_read",
+    CheckpointWrite = "checkpoint_write",
+    ClaimRead = "claim_read",
+    ClaimWrite = "claim_write",
+    Commit = "commit",
+    Complete = "complete",
+    Counts = "counts",
+    CountsAdd = "counts_add",
+    CountsOwner = "counts_owner",
+    CountsPending = "counts_pending",
+    DataVersion = "data_version",
+    DeadlineFirst = "deadline_first",
+    DeleteArgs = "delete_args",
+    DeleteArtifacts = "delete_artifacts",
+    DeleteAttempts = "delete_attempts",
+    DeleteCheckpoints = "delete_checkpoints",
+    DeleteItems = "delete_items",
+    DeleteJobs = "delete_jobs",
+    DeleteLabel = "delete_label",
+    DeleteLogs = "delete_logs",
+    DeleteProgress = "delete_progress",
+    DeleteResults = "delete_results",
+    Detail = "detail",
+    DueFirst = "due_first",
+    End = "end",
+    Expired = "expired",
+    Fence = "fence",
+    ItemFind = "item_find",
+    Held = "held",
+    ItemInsert = "item_insert",
+    ItemUpdate = "item_update",
+    Items = "items",
+    ItemsAgain = "items_again",
+    ItemsStop = "items_stop",
+    ItemsState = "items_state",
+    Job = "job",
+    JobInsert = "job_insert",
+    KeyFind = "key_find",
+    KeyInsert = "key_insert",
+    KeysExpire = "keys_expire",
+    KindDeclare = "kind_declare",
+    Kinds = "kinds",
+    LabelInsert = "label_insert",
+    ListAll = "list_all",
+    ListEnded = "list_ended",
+    ListGroups = "list_groups",
+    ListGroupsOwner = "list_groups_owner",
+    ListLabels = "list_labels",
+    ListLiving = "list_living",
+    ListRunning = "list_running",
+    ListScan = "list_scan",
+    LocationUsed = "location_used",
+    Locations = "locations",
+    Log = "log",
+    LogInsert = "log_insert",
+    LogTail = "log_tail",
+    LogTrim = "log_trim",
+    NameAdd = "name_add",
+    NameFind = "name_find",
+    NameText = "name_text",
+    Park = "park",
+    ProgressRead = "progress_read",
+    ProgressWrite = "progress_write",
+    Promote = "promote",
+    Ready = "ready",
+    ReadyDue = "ready_due",
+    ReadyFirst = "ready_first",
+    RescueRead = "rescue_read",
+    Rescued = "rescued",
+    ResultWrite = "result_write",
+    Rollback = "rollback",
+    Savepoint = "savepoint",
+    SavepointRelease = "savepoint_release",
+    SavepointRollback = "savepoint_rollback",
+    SeqOfAny = "seq_of_any",
+    SeqOfOwner = "seq_of_owner",
+    SequenceRead = "sequence_read",
+    SequenceWrite = "sequence_write",
+    SettingWrite = "setting_write",
+    Standing = "standing",
+    Start = "start",
+    SweepNext = "sweep_next",
+    SweepRead = "sweep_read",
+    Sweepable = "sweepable",
+    Touch = "touch",
+    TwinFind = "twin_find",
+    UniqueFind = "unique_find",
+    Unpark = "unpark",
+    WorkerAdd = "worker_add",
+    WorkerCancelled = "worker_cancelled",
+    WorkerDelete = "worker_delete",
+    WorkerEnd = "worker_end",
+    WorkerFind = "worker_find",
+    WorkerJobs = "worker_jobs",
+    WorkerLease = "worker_lease",
+    WorkerName = "worker_name",
+    WorkerRenew = "worker_renew",
+    WorkersDead = "workers_dead",
+    WorkersLapse = "workers_lapse",
+    WorkersSupersede = "workers_supersede",
+}
+
+/// The writer's prepared statements.
+pub(super) struct Statements<'c> {
+    db: &'c Connection,
+    prepared: Vec<Option<Statement<'c>>>,
+}
+
+impl<'c> Statements<'c> {
+    /// None prepared yet.
+    pub(super) fn new(db: &'c Connection) -> Self {
+        let mut prepared = Vec::new();
+        prepared.resize_with(Sql::ALL.len(), || None);
+        Self { db, prepared }
+    }
+
+    /// The statement, prepared.
+    pub(super) fn get(&mut self, sql: Sql) -> rusqlite::Result<&mut Statement<'c>> {
+        let slot = &mut self.prepared[sql as usize];
+        match slot {
+            Some(statement) => Ok(statement),
+            None => Ok(slot.insert(self.db.prepare(sql.text())?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+    use crate::store::sqlite::open;
+
+    #[test]
+    fn every_file_holds_one_statement_that_fits_the_schema() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sqlite/sql");
+        let files: BTreeSet<String> = fs::read_dir(folder)
+            .expect("the folder of statements")
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| {
+                path.file_stem()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        let known: BTreeSet<String> = Sql::ALL.iter().map(|sql| sql.file().to_owned()).collect();
+        assert_eq!(files, known);
+
+        let mut db = Connection::open_in_memory().expect("a database");
+        open::migrate(&mut db, Path::new(":memory:")).expect("the schema");
+        for sql in Sql::ALL {
+            if let Err(error) = db.prepare(sql.text()) {
+                panic!("{}: {error}", sql.file());
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Workers and time: leases, rescue from the dead, deadlines, and when something is next to be done.
+//!
+//! Invariant: a worker that has ended or lapsed never comes back; under its old name it is another worker.
+
+use std::time::Duration;
+
+use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{
+    claim::living,
+    end::{Ended, Run, end_row, note_attempt},
+    error::Fault,
+    insert::wait,
+    row,
+    statements::Sql,
+    tx::{Place, Tx},
+};
+use crate::{
+    model::{AttemptEnd, Change, Job, Seq, Standing, WorkerId, next, spread},
+    store::{Error, Heartbeat},
+};
+
+/// Jobs whose deadlines are looked at in one go.
+const EXPIRED: i64 = 10_000;
+
+/// A worker begins its life; without a lease it ends those of all others without one.
+pub(super) fn join(
+    tx: &mut Tx<'_>,
+    worker: &WorkerId,
+    lease: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    if lease.is_none() {
+        tx.sql
+            .get(Sql::WorkersSupersede)?
+            .execute([worker.as_str()])?;
+    }
+    tx.sql.get(Sql::WorkersLapse)?.execute([now.0])?;
+    let lease_end = lease.map(|lease| (now + lease).0);
+    let lease = lease.map(row::millis);
+    match living(tx, worker, now)? {
+        Some(id) => tx
+            .sql
+            .get(Sql::WorkerLease)?
+            .execute((id, lease, lease_end))?,
+        None => tx
+            .sql
+            .get(Sql::WorkerAdd)?
+            .execute((worker.as_str(), lease, lease_end))?,
+    };
+    Ok(())
+}
+
+/// A worker ends its life. Its row stays until its jobs are rescued.
+pub(super) fn leave(tx: &mut Tx<'_>, worker: &WorkerId) -> Result<(), Fault> {
+    tx.sql.get(Sql::WorkerEnd)?.execute([worker.as_str()])?;
+    Ok(())
+}
+
+/// Renews a worker's lease and reads which of its jobs are to be cancelled.
+pub(super) fn heartbeat(
+    tx: &mut Tx<'_>,
+    worker: &WorkerId,
+    now: Timestamp,
+) -> Result<Heartbeat, Fault> {
+    let Some(id) = living(tx, worker, now)? else {
+        return Ok(Heartbeat::default());
+    };
+    tx.sql.get(Sql::WorkerRenew)?.execute((id, now.0))?;
+    let statement = tx.sql.get(Sql::WorkerCancelled)?;
+    let cancelled: rusqlite::Result<Vec<Seq>> =
+        statement.query_map([id], |row| row.get(0))?.collect();
+    Ok(Heartbeat {
+        held: true,
+        cancelled: cancelled?,
+    })
+}
+
+/// Gives back the jobs of dead workers.
+pub(super) fn rescue(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Job>, Fault> {
+    tx.sql.get(Sql::WorkersLapse)?.execute([now.0])?;
+    let dead = column(tx, Sql::WorkersDead, [])?;
+    let mut seqs = Vec::new();
+    for worker in &dead {
+        for state in [State::Pending, State::Running] {
+            seqs.extend(column(
+                tx,
+                Sql::WorkerJobs,
+                (row::state_number(state), worker),
+            )?);
+        }
+    }
+    seqs.sort_unstable();
+    for seq in &seqs {
+        rescue_one(tx, *seq, now)?;
+    }
+    for worker in dead {
+        tx.sql.get(Sql::WorkerDelete)?.execute([worker])?;
+    }
+    jobs(tx, &seqs)
+}
+
+struct Lost {
+    place: Place,
+    standing: Standing,
+    run: Run,
+    rescues: u32,
+    check_every: Option<Duration>,
+}
+
+fn rescue_one(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<(), Fault> {
+    let lost = tx.sql.get(Sql::RescueRead)?.query_row([seq], |row| {
+        Ok(Lost {
+            place: Place {
+                owner: row.get(0)?,
+                kind: row.get(1)?,
+                queue: row.get(2)?,
+            },
+            standing: Standing {
+                state: row::state(row, 3)?,
+                cancel_requested: row.get(7)?,
+                failed_items: false,
+            },
+            run: Run {
+                job: seq,
+                claim: row::unsigned(row, 4)?,
+                worker: row.get(5)?,
+                since: row.get(6)?,
+            },
+            rescues: row.get(8)?,
+            check_every: row::maybe_span(row, 9)?,
+        })
+    })?;
+    if lost.standing.state == State::Pending {
+        // Parked between two checks: nothing was running, so nothing is counted.
+        tx.sql.get(Sql::ItemsStop)?.execute((seq, now.0))?;
+        let at = now + spread(seq, lost.check_every.unwrap_or_default());
+        let wait = if at > now { wait::UNTIL } else { wait::READY };
+        tx.sql.get(Sql::Unpark)?.execute((seq, wait, at.0))?;
+        return Ok(());
+    }
+    let before = lost.rescues;
+    let to = next(lost.standing, Change::Rescue { before })
+        .map_err(|illegal| Error::Internal(illegal.to_string()))?;
+    let error = (to == State::Failed).then(|| {
+        let deaths = before + 1;
+        let message = format!("{deaths} workers in a row died while they ran this job");
+        JobError::new(ErrorCode::WorkerLost, message)
+    });
+    let sweep_at = now.0.saturating_add(tx.sweep_after(lost.place.kind)?);
+    let (pending, ended) = (to == State::Pending, to.is_ended());
+    tx.sql.get(Sql::Rescued)?.execute((
+        seq,
+        row::state_number(to),
+        pending.then_some(wait::READY),
+        pending.then_some(row::reason_number(Reason::Rescued)),
+        pending.then_some(now.0),
+        ended.then_some(now.0),
+        ended.then_some(sweep_at),
+        error.as_ref().map(|error| &error.code),
+        error.as_ref().map(|error| &error.message),
+    ))?;
+    tx.sql.get(Sql::ItemsStop)?.execute((seq, now.0))?;
+    note_attempt(tx, &lost.run, now, AttemptEnd::Rescued, None)?;
+    tx.moved(lost.place, State::Running, to);
+    Ok(())
+}
+
+/// Fails pending jobs whose time as a whole is over, and forgets old idempotency keys.
+pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Job>, Fault> {
+    tx.sql.get(Sql::KeysExpire)?.execute([now.0])?;
+    let mut seqs: Vec<Seq> = Vec::new();
+    for wait in wait::ALL {
+        seqs.extend(column(tx, Sql::Expired, (wait, now.0, EXPIRED))?);
+    }
+    seqs.sort_unstable();
+    let error = JobError::new(
+        ErrorCode::Deadline,
+        "the job took longer than it may as a whole",
+    );
+    for seq in &seqs {
+        let (place, standing) = tx.standing(*seq)?.ok_or(Error::NotFound(*seq))?;
+        let to = next(standing, Change::Deadline)
+            .map_err(|illegal| Error::Internal(illegal.to_string()))?;
+        let ended = Ended {
+            state: to,
+            kind: place.kind,
+            at: now,
+            error: Some(&error),
+            spent: false,
+        };
+        end_row(tx, *seq, &ended)?;
+        tx.moved(place, State::Pending, to);
+    }
+    jobs(tx, &seqs)
+}
+
+/// When the next pending job of no worker becomes due or its deadline passes.
+pub(super) fn next_due(db: &Connection, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+    let one = |sql: Sql, parameters: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<Option<i64>> {
+        let found = db
+            .prepare_cached(sql.text())?
+            .query_row(parameters, |row| row.get(0))
+            .optional()?;
+        Ok(found.flatten())
+    };
+    if one(Sql::ReadyDue, &[&now.0])?.is_some() {
+        return Ok(Some(now));
+    }
+    let mut due = vec![one(Sql::DueFirst, &[])?, one(Sql::ReadyFirst, &[])?];
+    for wait in [wait::READY, wait::UNTIL, wait::HELD] {
+        due.push(one(Sql::DeadlineFirst, &[&wait])?);
+    }
+    let first = due.into_iter().flatten().min();
+    Ok(first.map(|due| Timestamp(due).max(now)))
+}
+
+fn jobs(tx: &mut Tx<'_>, seqs: &[Seq]) -> Result<Vec<Job>, Fault> {
+    let mut jobs = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        jobs.extend(tx.job(*seq)?);
+    }
+    Ok(jobs)
+}
+
+fn column(
+    tx: &mut Tx<'_>,
+    sql: Sql,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<i64>> {
+    tx.sql
+        .get(sql)?
+        .query_map(parameters, |row| row.get(0))?
+        .collect()
+}

@@ -1,0 +1,288 @@
+//! What runs report, under their claims.
+//!
+//! Invariant: every write is fenced first: unless the claim holds the job, nothing is written.
+
+use longhaul_types::{ItemState, State};
+use rusqlite::OptionalExtension;
+
+use super::{
+    end,
+    error::Fault,
+    insert, row,
+    statements::Sql,
+    tx::{Place, Tx},
+};
+use crate::{
+    model::Standing,
+    store::{Error, ItemWrite, Write, Written},
+};
+
+/// A job as the fence finds it, and as the write leaves it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    /// Where it is counted.
+    pub(super) place: Place,
+    /// Running, or pending when its worker keeps it between two checks.
+    pub(super) state: State,
+    /// Number of its worker.
+    pub(super) worker: i64,
+    /// When the run began.
+    pub(super) since: i64,
+    /// Whether a cancel was asked for.
+    pub(super) cancel_requested: bool,
+    /// Its revision.
+    pub(super) revision: u64,
+    /// All its items.
+    pub(super) items: u32,
+    items_completed: u32,
+    items_failed: u32,
+    lines: u64,
+    rescues: u32,
+}
+
+impl Held {
+    /// What the transition function must know.
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            state: self.state,
+            cancel_requested: self.cancel_requested,
+            failed_items: self.items_failed > 0,
+        }
+    }
+}
+
+/// Does all writes, each whole or refused on its own.
+pub(super) fn write_all(tx: &mut Tx<'_>, writes: &[Write]) -> Result<Vec<Written>, Fault> {
+    writes.iter().map(|write| write_one(tx, write)).collect()
+}
+
+fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
+    let Some(held) = fence(tx, write)? else {
+        return Ok(Written::ClaimLost);
+    };
+    let done = if write.jobs.is_empty() {
+        apply(tx, write, held)
+    } else {
+        tx.alone(|tx| apply(tx, write, held))
+    };
+    match done {
+        Err(Fault::Refused(error)) => Ok(Written::Refused(error.to_string())),
+        other => other,
+    }
+}
+
+fn fence(tx: &mut Tx<'_>, write: &Write) -> Result<Option<Held>, Fault> {
+    Ok(tx
+        .sql
+        .get(Sql::Fence)?
+        .query_row((write.claim.job, row::signed(write.claim.number)), |row| {
+            Ok(Held {
+                place: Place {
+                    owner: row.get(0)?,
+                    kind: row.get(1)?,
+                    queue: row.get(2)?,
+                },
+                state: row::state(row, 3)?,
+                worker: row.get(4)?,
+                since: row.get(5)?,
+                cancel_requested: row.get(6)?,
+                revision: row::unsigned(row, 7)?,
+                items: row.get(8)?,
+                items_completed: row.get(9)?,
+                items_failed: row.get(10)?,
+                lines: row::unsigned(row, 11)?,
+                rescues: row.get(12)?,
+            })
+        })
+        .optional()?)
+}
+
+/// Writes everything. A refusal comes before the first row, or in a savepoint.
+fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault> {
+    let to = write
+        .end
+        .as_ref()
+        .map(|end| end::target(before.standing(), end))
+        .transpose()?;
+    let mut held = before;
+    for item in &write.items {
+        write_item(tx, write, &mut held, item)?;
+    }
+    if let Some(progress) = &write.progress {
+        let text =
+            serde_json::to_string(progress).map_err(|error| Error::Internal(error.to_string()))?;
+        tx.sql
+            .get(Sql::ProgressWrite)?
+            .execute((write.claim.job, text))?;
+    }
+    if let Some(checkpoint) = &write.checkpoint {
+        tx.sql
+            .get(Sql::CheckpointWrite)?
+            .execute((write.claim.job, checkpoint))?;
+        held.rescues = 0;
+    }
+    for stored in &write.artifacts {
+        let artifact = &stored.artifact;
+        tx.sql.get(Sql::ArtifactWrite)?.execute((
+            write.claim.job,
+            &artifact.name,
+            row::signed(artifact.size),
+            &artifact.sha256,
+            &artifact.content_type,
+            &stored.location,
+            artifact.created_at.0,
+        ))?;
+    }
+    write_log(tx, write, &mut held)?;
+    touch(tx, write, &before, &mut held)?;
+    let state = match (&write.end, to) {
+        (Some(end), Some(to)) => {
+            end::apply(tx, write, &held, end, to)?;
+            held.revision += 1;
+            to
+        }
+        _ => held.state,
+    };
+    // After the end, so that the next of a series may take over the unique key.
+    let mut jobs = Vec::with_capacity(write.jobs.len());
+    for job in &write.jobs {
+        jobs.push(insert::insert(tx, job)?);
+    }
+    Ok(Written::Done {
+        state,
+        revision: held.revision,
+        cancel_requested: held.cancel_requested && !state.is_ended(),
+        jobs,
+        first_line: before.lines + 1,
+    })
+}
+
+/// Writes what changed of the hot row apart from the end. Log lines alone leave the revision.
+fn touch(tx: &mut Tx<'_>, write: &Write, before: &Held, held: &mut Held) -> Result<(), Fault> {
+    let changed = write.progress.is_some()
+        || write.checkpoint.is_some()
+        || !write.items.is_empty()
+        || !write.artifacts.is_empty();
+    let row_changed = (
+        held.items,
+        held.items_completed,
+        held.items_failed,
+        held.lines,
+        held.rescues,
+    ) != (
+        before.items,
+        before.items_completed,
+        before.items_failed,
+        before.lines,
+        before.rescues,
+    );
+    // The end raises the revision itself.
+    let raise = changed && write.end.is_none();
+    if raise || row_changed {
+        tx.sql.get(Sql::Touch)?.execute((
+            write.claim.job,
+            raise,
+            held.items,
+            held.items_completed,
+            held.items_failed,
+            row::signed(held.lines),
+            held.rescues,
+        ))?;
+        held.revision += u64::from(raise);
+    }
+    Ok(())
+}
+
+fn write_item(
+    tx: &mut Tx<'_>,
+    write: &Write,
+    held: &mut Held,
+    item: &ItemWrite,
+) -> Result<(), Fault> {
+    let job = write.claim.job;
+    let known = tx
+        .sql
+        .get(Sql::ItemFind)?
+        .query_row((job, &item.name), |row| {
+            Ok((row.get::<_, u32>(0)?, row::item_state(row, 1)?))
+        })
+        .optional()?;
+    let state = row::item_state_number(item.state);
+    let (code, message) = match &item.error {
+        Some(error) => (Some(&error.code), Some(&error.message)),
+        None => (None, None),
+    };
+    let was = if let Some((position, was)) = known {
+        tx.sql.get(Sql::ItemUpdate)?.execute((
+            job,
+            position,
+            state,
+            item.attempts,
+            code,
+            message,
+            &item.result,
+            write.now.0,
+        ))?;
+        Some(was)
+    } else {
+        tx.sql.get(Sql::ItemInsert)?.execute((
+            job,
+            held.items,
+            &item.name,
+            state,
+            item.attempts,
+            code,
+            message,
+            &item.result,
+            write.now.0,
+        ))?;
+        held.items += 1;
+        None
+    };
+    if was == Some(item.state) {
+        return Ok(());
+    }
+    match was {
+        Some(ItemState::Completed) => held.items_completed -= 1,
+        Some(ItemState::Failed) => held.items_failed -= 1,
+        _ => {}
+    }
+    match item.state {
+        ItemState::Completed => {
+            held.items_completed += 1;
+            held.rescues = 0;
+        }
+        ItemState::Failed => held.items_failed += 1,
+        ItemState::Pending | ItemState::Running => {}
+    }
+    Ok(())
+}
+
+/// Appends log lines and drops the middle past the bound: the first tenth and the newest stay.
+fn write_log(tx: &mut Tx<'_>, write: &Write, held: &mut Held) -> Result<(), Fault> {
+    if write.log.is_empty() {
+        return Ok(());
+    }
+    let job = write.claim.job;
+    let insert = tx.sql.get(Sql::LogInsert)?;
+    for line in &write.log {
+        held.lines += 1;
+        let number = row::signed(held.lines);
+        insert.execute((
+            job,
+            number,
+            line.time.0,
+            row::level_number(line.level),
+            &line.text,
+        ))?;
+    }
+    let bound = tx.bounds.log_lines;
+    if held.lines > bound {
+        let first = bound / 10;
+        let newest = held.lines - (bound - first);
+        tx.sql
+            .get(Sql::LogTrim)?
+            .execute((job, row::signed(first), row::signed(newest)))?;
+    }
+    Ok(())
+}
