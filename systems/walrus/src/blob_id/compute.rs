@@ -26,6 +26,8 @@ use super::{
 
 /// A blob of at most this size is read once, in whole.
 const SMALL: u64 = 1 << 20;
+/// Bytes read at once, so that a cancel need not wait for a slow disk.
+const READ: usize = 1 << 20;
 /// Values of a symbol of two bytes.
 const PAIRS: usize = 1 << 16;
 
@@ -36,7 +38,7 @@ pub struct Options<'a> {
     pub shards: Shards,
     /// Threads that work; by default as many as the process may use at once.
     pub threads: NonZeroUsize,
-    /// Bytes of memory to stay within, 64 MiB by default. Less than about 16 MiB and 4 MiB a thread is not reached.
+    /// Bytes of memory to stay within, 64 MiB by default. Less than about 16 MiB and 4 MiB a thread can not be kept.
     pub memory: usize,
     /// Folder for a temporary file of half of the blob's size, made if memory is too small for that much and gone at the
     /// end; by default the system's. It has no name, so that a crash leaves nothing.
@@ -60,8 +62,8 @@ impl Default for Options<'_> {
     }
 }
 
-/// The ID of the blob that is the first `length` bytes of `source`. It takes about a second of one core, and 4 s more for
-/// each GiB: call it where blocking is allowed.
+/// The ID of the blob that is the first `length` bytes of `source`. At 1,000 shards it takes about 0.15 s of one core and 5 s
+/// more for each GiB, shared by the threads: call it where blocking is allowed.
 ///
 /// # Errors
 /// [`Error::TooLarge`], [`Error::UnsupportedShards`], [`Error::Read`], [`Error::Scratch`], [`Error::Cancelled`].
@@ -236,16 +238,10 @@ impl<'a, R: ReadAt> Computation<'a, R> {
                 .codec
                 .extend(lines, strip, original, &mut worker.symbols, place);
             extended.map_err(|reason| self.unsupported(reason))?;
-            let piece = if strip == symbol {
-                worker.symbols.len()
-            } else {
-                strip
-            };
-            for (i, piece) in worker.symbols.chunks(piece).enumerate() {
-                self.extension
-                    .write(piece, (first * spare + i) * symbol + start)
-                    .map_err(Error::Scratch)?;
-            }
+            let offset = self.extension_offset(first, 0, start);
+            self.extension
+                .write(&worker.symbols, offset)
+                .map_err(Error::Scratch)?;
             self.control.advance(lines * columns * strip);
         }
         Ok(())
@@ -390,6 +386,7 @@ impl<'a, R: ReadAt> Computation<'a, R> {
         first: usize,
         start: usize,
     ) -> Result<(), Error> {
+        self.control.check()?;
         let Geometry {
             columns, symbol, ..
         } = self.geometry;
@@ -400,12 +397,20 @@ impl<'a, R: ReadAt> Computation<'a, R> {
         }
         if !extension.is_empty() {
             let column = first.max(columns) - columns;
-            let offset = (row * self.geometry.spare_columns() + column) * symbol + start;
+            let offset = self.extension_offset(row, column, start);
             self.extension
                 .read(extension, offset)
                 .map_err(Error::Scratch)?;
         }
         Ok(())
+    }
+
+    /// Where the extension has the strip that begins at byte `start` of this row's and column's symbol. It has all first
+    /// strips, row by row, then all second ones, so that a run of rows is written at once.
+    fn extension_offset(&self, row: usize, column: usize, start: usize) -> usize {
+        let spare = self.geometry.spare_columns();
+        let strip = self.plan.strip.min(self.geometry.symbol - start);
+        self.geometry.rows * spare * start + (row * spare + column) * strip
     }
 
     /// Reads bytes of the blob, which is followed by zeros.
@@ -414,12 +419,13 @@ impl<'a, R: ReadAt> Computation<'a, R> {
         let present = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
         let (blob, padding) = bytes.split_at_mut(present);
         padding.fill(0);
-        if blob.is_empty() {
-            return Ok(());
+        let mut at = offset as u64;
+        for part in blob.chunks_mut(READ) {
+            self.control.check()?;
+            self.source.read_exact_at(part, at).map_err(Error::Read)?;
+            at += part.len() as u64;
         }
-        self.source
-            .read_exact_at(blob, offset as u64)
-            .map_err(Error::Read)
+        Ok(())
     }
 
     /// The ID, from the units' roots.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is read is what was written at the same place; nothing is left on disk when the value is dropped.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::OnceLock};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::OnceLock, thread};
 
 /// The extension of a blob's rows, row after row.
 pub(super) enum Extension {
@@ -12,7 +12,7 @@ pub(super) enum Extension {
         runs: Vec<OnceLock<Vec<u8>>>,
     },
     /// A file without a name.
-    File(File),
+    File(Spill),
 }
 
 impl Extension {
@@ -35,7 +35,7 @@ impl Extension {
             Some(folder) => tempfile::tempfile_in(folder),
             None => tempfile::tempfile(),
         };
-        file.map(Self::File)
+        file.map(|file| Self::File(Spill(Some(file))))
     }
 
     /// Writes bytes at an offset; in memory that is a whole run, once.
@@ -47,7 +47,7 @@ impl Extension {
             Self::Memory { run, runs } => runs[offset / run]
                 .set(bytes.to_vec())
                 .map_err(|_| io::ErrorKind::AlreadyExists.into()),
-            Self::File(file) => file.write_all_at(bytes, offset as u64),
+            Self::File(spill) => spill.file()?.write_all_at(bytes, offset as u64),
         }
     }
 
@@ -70,8 +70,29 @@ impl Extension {
                 );
                 Ok(())
             }
-            Self::File(file) => file.read_exact_at(bytes, offset as u64),
+            Self::File(spill) => spill.file()?.read_exact_at(bytes, offset as u64),
         }
+    }
+}
+
+/// A temporary file, closed in the background: to free gigabytes takes the system a second, and a cancelled computation
+/// is to end at once.
+pub(super) struct Spill(Option<File>);
+
+impl Spill {
+    fn file(&self) -> io::Result<&File> {
+        self.0.as_ref().ok_or(io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        let file = self.0.take();
+        // If the system refuses a thread, the closure is dropped here, and the file is closed all the same.
+        let closing = thread::Builder::new()
+            .name("blob-id-close".to_owned())
+            .spawn(move || drop(file));
+        drop(closing);
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
             plan(1 << 30, 0, 8),
             Plan {
                 strip: 64,
-                rows: 16,
+                rows: 8,
                 panel: 1,
                 columns: 1,
                 in_memory: false
