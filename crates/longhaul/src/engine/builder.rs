@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -21,7 +21,10 @@ use crate::{
     clock::{SharedClock, SystemClock},
     handler::{DEFAULT_QUEUE, Handler},
     model::{Job, Limits, WorkerId},
-    store::Store,
+    store::{
+        Store,
+        sqlite::{self, SqliteStore},
+    },
 };
 
 /// Runs at a time in a queue that nothing is said of.
@@ -29,7 +32,7 @@ const CONCURRENCY: u32 = 16;
 
 /// An engine before its start.
 pub struct Builder {
-    store: Arc<dyn Store>,
+    origin: Origin,
     registry: Registry,
     queues: HashMap<String, u32>,
     concurrency: u32,
@@ -42,6 +45,11 @@ pub struct Builder {
     works: bool,
 }
 
+enum Origin {
+    File(PathBuf),
+    Store(Arc<dyn Store>),
+}
+
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
@@ -51,9 +59,17 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Builder {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    pub(super) fn file(path: &Path) -> Self {
+        Self::new(Origin::File(path.to_owned()))
+    }
+
+    pub(super) fn store(store: Arc<dyn Store>) -> Self {
+        Self::new(Origin::Store(store))
+    }
+
+    fn new(origin: Origin) -> Self {
         Self {
-            store,
+            origin,
             registry: Registry::default(),
             queues: HashMap::new(),
             concurrency: CONCURRENCY,
@@ -151,10 +167,22 @@ impl Builder {
     }
 
     /// Opens the store, takes over what dead workers held, and starts to work.
+    ///
+    /// # Errors
+    /// [`crate::store::Error::Locked`] when another process runs jobs on the same file; what else the store says of a file
+    /// that it can not open.
     pub async fn start(self) -> Result<Engine, Error> {
         self.registry.validate()?;
-        let store = Arc::clone(&self.store);
-        let beside = std::env::temp_dir().join(format!("longhaul-{}", uuid::Uuid::now_v7()));
+        let (store, beside) = match &self.origin {
+            Origin::Store(store) => {
+                let name = format!("longhaul-{}", uuid::Uuid::now_v7());
+                (Arc::clone(store), std::env::temp_dir().join(name))
+            }
+            Origin::File(path) => {
+                let store = open_file(path, &self.limits, self.works).await?;
+                (store, beside(path))
+            }
+        };
         let artifacts = match self.artifacts.clone() {
             Some(artifacts) => artifacts,
             None => Artifacts::folder(&beside.join("artifacts"))?,
@@ -214,4 +242,21 @@ impl Builder {
             tokio::spawn(sweeper::sweep(Arc::clone(core))),
         ])
     }
+}
+
+/// The folder of what belongs to a database file: `jobs.db` has `jobs.db.files`.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".files");
+    PathBuf::from(name)
+}
+
+async fn open_file(path: &Path, limits: &Limits, works: bool) -> Result<Arc<dyn Store>, Error> {
+    let path = path.to_owned();
+    let options = sqlite::Options::with_limits(limits);
+    let options = if works { options } else { options.guest() };
+    let store = tokio::task::spawn_blocking(move || SqliteStore::open(path, &options))
+        .await
+        .map_err(|_| Error::Closed)??;
+    Ok(Arc::new(store))
 }

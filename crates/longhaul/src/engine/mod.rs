@@ -14,7 +14,10 @@ mod submit;
 mod sweeper;
 mod worker;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use longhaul_types::{ErrorCode, JobId, State, body::Counts};
 use serde::Serialize;
@@ -51,9 +54,14 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
+    /// An engine on a SQLite file, made when missing. Files of jobs lie beside it, under the same name and `.files`.
+    pub fn open(path: impl AsRef<Path>) -> Builder {
+        Builder::file(path.as_ref())
+    }
+
     /// An engine on any store.
     pub fn on(store: Arc<dyn Store>) -> Builder {
-        Builder::new(store)
+        Builder::store(store)
     }
 
     fn new(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) -> Self {

@@ -194,9 +194,8 @@ pub(super) struct Lab<'a> {
 impl<'a> Lab<'a> {
     pub(super) async fn new(store: &'a dyn Store) -> Self {
         let kind = |name: &str| Kind {
-            name: name.to_owned(),
-            version: 1,
             sweep_after: SWEEP_AFTER,
+            ..Kind::new(name)
         };
         let declared = store.declare(vec![kind(KIND), kind(OTHER)]).await;
         declared.expect("declare");

@@ -80,9 +80,9 @@ pub async fn every_end_becomes_due(store: &dyn Store) {
 pub async fn each_kind_has_its_time(store: &dyn Store) {
     let lab = Lab::new(store).await;
     let kind = Kind {
-        name: OTHER.to_owned(),
         version: 2,
         sweep_after: Duration::from_hours(5),
+        ..Kind::new(OTHER)
     };
     store.declare(vec![kind]).await.expect("declare");
     let other = Insert {

@@ -15,9 +15,9 @@ use crate::{
 /// A kind is known once it was declared; a later declaration replaces an earlier one.
 pub async fn kinds_are_known_once_declared(store: &dyn Store) {
     let kind = |name: &str, version| Kind {
-        name: name.to_owned(),
         version,
         sweep_after: secs(u64::from(version) * 7),
+        ..Kind::new(name)
     };
     assert_eq!(store.kinds().await.expect("kinds"), []);
     let declared = store.declare(vec![kind("b", 1), kind("a", 1)]).await;

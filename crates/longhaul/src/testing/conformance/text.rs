@@ -46,9 +46,8 @@ pub async fn names_come_back(store: &dyn Store) {
     let lab = Lab::new(store).await;
     for (n, text) in HARD.iter().enumerate() {
         let kind = Kind {
-            name: format!("k{text}"),
-            version: 1,
             sweep_after: secs(9),
+            ..Kind::new(format!("k{text}"))
         };
         store.declare(vec![kind.clone()]).await.expect("declare");
         let kinds = store.kinds().await.expect("kinds");
