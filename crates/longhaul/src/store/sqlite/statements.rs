@@ -52,6 +52,7 @@ statements! {
     Complete = "complete",
     Counts = "counts",
     CountsAdd = "counts_add",
+    CountsChange = "counts_change",
     CountsOwner = "counts_owner",
     CountsPending = "counts_pending",
     DataVersion = "data_version",

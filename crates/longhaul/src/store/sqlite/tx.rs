@@ -151,16 +151,11 @@ impl<'c> Tx<'c> {
         for delta in self.deltas.drain(..) {
             *sums.entry((delta.place, delta.state)).or_default() += delta.by;
         }
-        let add = self.sql.get(Sql::CountsAdd)?;
         for ((place, state), by) in sums {
-            if by != 0 {
-                add.execute((
-                    place.owner,
-                    place.kind,
-                    place.queue,
-                    row::state_number(state),
-                    by,
-                ))?;
+            let Place { owner, kind, queue } = place;
+            let line = (owner, kind, queue, row::state_number(state), by);
+            if by != 0 && self.sql.get(Sql::CountsChange)?.execute(line)? == 0 {
+                self.sql.get(Sql::CountsAdd)?.execute(line)?;
             }
         }
         Ok(())

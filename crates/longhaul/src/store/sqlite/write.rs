@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A job as the fence finds it, and as the write leaves it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     /// Where it is counted.
     pub(super) place: Place,
@@ -157,28 +157,10 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
     })
 }
 
-/// Writes what changed of the hot row apart from the end. Log lines alone leave the revision.
+/// Writes what changed of the hot row apart from the end, which raises the revision itself.
 fn touch(tx: &mut Tx<'_>, write: &Write, before: &Held, held: &mut Held) -> Result<(), Fault> {
-    let changed = write.progress.is_some()
-        || write.checkpoint.is_some()
-        || !write.items.is_empty()
-        || !write.artifacts.is_empty();
-    let row_changed = (
-        held.items,
-        held.items_completed,
-        held.items_failed,
-        held.lines,
-        held.rescues,
-    ) != (
-        before.items,
-        before.items_completed,
-        before.items_failed,
-        before.lines,
-        before.rescues,
-    );
-    // The end raises the revision itself.
-    let raise = changed && write.end.is_none();
-    if raise || row_changed {
+    let raise = write.end.is_none();
+    if raise || *held != *before {
         tx.sql.get(Sql::Touch)?.execute((
             write.claim.job,
             raise,
