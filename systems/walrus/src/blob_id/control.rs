@@ -130,6 +130,9 @@ impl<'a> Control<'a> {
 mod tests {
     use super::*;
 
+    /// More units than any thread does before it notices that it should stop.
+    const MANY: usize = 1_000_000;
+
     fn options<'a>(
         cancelled: &'a (dyn Fn() -> bool + Sync),
         progress: &'a (dyn Fn(u64) + Sync),
@@ -169,12 +172,17 @@ mod tests {
     fn an_error_stops_the_others_and_is_the_result() {
         let options = options(&|| false, &|_| ());
         let control = Control::new(&options, 1, 1);
-        let work = |(): &mut (), unit| match unit {
-            7 => Err(Error::TextLength(7)),
-            _ => Ok(()),
+        let done = AtomicUsize::new(0);
+        let work = |(): &mut (), unit| {
+            if unit == 7 {
+                return Err(Error::TextLength(7));
+            }
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok(())
         };
-        let result = control.each(usize::MAX, || Ok(()), work);
+        let result = control.each(MANY, || Ok(()), work);
         assert!(matches!(result, Err(Error::TextLength(7))), "{result:?}");
+        assert!(done.into_inner() < MANY - 1, "the others did not stop");
     }
 
     #[test]
@@ -183,7 +191,7 @@ mod tests {
         let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 20;
         let options = options(&cancelled, &|_| ());
         let control = Control::new(&options, 1, 1);
-        let result = control.each(usize::MAX, || Ok(()), |(): &mut (), _| Ok(()));
+        let result = control.each(MANY, || Ok(()), |(): &mut (), _| Ok(()));
         assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
     }
 }

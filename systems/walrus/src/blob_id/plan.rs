@@ -129,4 +129,29 @@ mod tests {
             }
         );
     }
+
+    #[test]
+    fn parts_fit_together_whatever_the_memory() {
+        let mut strips_though_the_extension_fits = 0;
+        for shards in [1, 4, 31, 100, 1000] {
+            let shards = Shards::new(shards).expect("not zero");
+            for (length, memory) in (0..24).flat_map(|l| (0..32).map(move |m| (1 << l, 1 << m))) {
+                let Ok(geometry) = Geometry::new(length, shards) else {
+                    continue;
+                };
+                for threads in [1, 3, 64] {
+                    let plan = Plan::new(&geometry, memory, threads);
+                    let whole = plan.strip == geometry.symbol;
+                    assert!(whole || plan.strip.is_multiple_of(64), "{plan:?}");
+                    assert!(whole || !plan.in_memory, "{plan:?}");
+                    assert!(plan.rows > 0 && plan.columns > 0, "{plan:?}");
+                    assert!(plan.panel.is_multiple_of(plan.columns), "{plan:?}");
+                    assert!((1..=UNIT).contains(&plan.panel), "{plan:?}");
+                    let fits = geometry.extension() <= memory.saturating_sub(FIXED) / 4;
+                    strips_though_the_extension_fits += usize::from(!whole && fits);
+                }
+            }
+        }
+        assert!(strips_though_the_extension_fits > 0);
+    }
 }
