@@ -237,6 +237,11 @@ async fn ranges_answered_wrongly() {
     setup.fault(Fault::LongBody { extra: 30 });
     assert_eq!(content_range().await.1.len(), 130);
 
+    setup.fault(Fault::NoLength);
+    let untold = setup.get(ID, range).await;
+    assert_eq!(untold.content_length(), None);
+    assert!(untold.bytes().await.expect("a body") == setup.bytes[100..200]);
+
     setup.fault(Fault::OtherStart { shift: 10 });
     let (claim, body) = content_range().await;
     assert_eq!(claim, "bytes 110-199/1000000");

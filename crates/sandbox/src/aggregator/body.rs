@@ -34,6 +34,8 @@ pub(super) struct Plan {
     pub length: u64,
     /// Zero bytes to send after them.
     pub extra: u64,
+    /// Whether the headers tell the length.
+    pub told: bool,
     /// Offsets in the blob of bytes to flip.
     pub wrong: Vec<u64>,
     /// Bytes after which the connection closes.

@@ -72,6 +72,8 @@ pub enum Fault {
         /// Bytes of the blob to claim.
         total: u64,
     },
+    /// The body comes without `Content-Length`, in chunks.
+    NoLength,
     /// The byte at this offset of the blob is flipped in answers that contain it.
     WrongBytes {
         /// Offset in the blob.
@@ -101,6 +103,9 @@ pub struct Rule {
     /// The blob; any when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<BlobName>,
+    /// Answers to leave as they are before; none when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
     /// How many answers more; always when missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
@@ -113,6 +118,7 @@ impl Rule {
     pub fn new(fault: Fault) -> Self {
         Self {
             blob: None,
+            skip: None,
             times: None,
             fault,
         }
@@ -122,6 +128,13 @@ impl Rule {
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// Only after this many answers that it leaves as they are.
+    #[must_use]
+    pub fn skip(mut self, answers: u32) -> Self {
+        self.skip = Some(answers);
         self
     }
 
@@ -194,6 +207,10 @@ impl Faults {
                 if !matches || taken.len() == most {
                     return rule.times != Some(0);
                 }
+                if let Some(skip @ 1..) = &mut rule.skip {
+                    *skip -= 1;
+                    return true;
+                }
                 match &mut rule.times {
                     None => taken.push(rule.fault.clone()),
                     Some(0) => return false,
@@ -245,7 +262,8 @@ impl Fault {
             Self::WrongBytes { at } => {
                 span.is_some_and(|span| (span.start..=span.end).contains(at))
             }
-            Self::ShortBody { .. }
+            Self::NoLength
+            | Self::ShortBody { .. }
             | Self::LongBody { .. }
             | Self::Disconnect { .. }
             | Self::Stall { .. }
@@ -270,7 +288,7 @@ mod tests {
         let faults = Faults::default();
         faults.set(vec![
             Rule::new(Fault::Unavailable { retry_after: None }).times(1),
-            Rule::new(Fault::ShortRange { missing: 1 }).times(1),
+            Rule::new(Fault::ShortRange { missing: 1 }).skip(1).times(1),
             Rule::new(Fault::WrongBytes { at: 5 })
                 .times(1)
                 .blob(ID.parse().expect("an ID")),
@@ -282,6 +300,7 @@ mod tests {
         assert!(faults.refusal("other").is_none());
         let span = |start, end| Some(Span { start, end });
         assert_eq!(faults.of_body(ID, span(0, 4), false).len(), 1);
+        assert_eq!(faults.of_body("other", span(0, 9), true).len(), 1);
         assert_eq!(faults.of_body("other", span(0, 9), true).len(), 2);
         assert_eq!(faults.of_body(ID, span(0, 9), true).len(), 2);
         assert_eq!(faults.of_body(ID, span(0, 9), true).len(), 1);

@@ -119,6 +119,7 @@ struct Found {
 impl Found {
     fn respond(self, shared: &Shared, sent: Arc<AtomicU64>) -> Response {
         let length = self.plan.length + self.plan.extra;
+        let told = self.plan.told;
         let mut answer = (
             self.status,
             [(header::CONTENT_TYPE, "application/octet-stream")],
@@ -127,16 +128,18 @@ impl Found {
                 "public, max-age=86400, stale-while-revalidate=3600",
             )],
             [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")],
-            [(header::CONTENT_LENGTH, length)],
             [(header::ETAG, self.tag)],
             match length {
-                0 => Body::empty(),
+                0 if told => Body::empty(),
                 _ => self.plan.body(sent, shared.stop.clone()),
             },
         )
             .into_response();
+        let headers: &mut HeaderMap<HeaderValue> = answer.headers_mut();
+        if told {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
         if let Some(range) = self.content_range.and_then(|text| text.try_into().ok()) {
-            let headers: &mut HeaderMap<HeaderValue> = answer.headers_mut();
             headers.insert(header::CONTENT_RANGE, range);
         }
         answer
@@ -245,6 +248,7 @@ fn plan(
         start,
         length: length - claimed_missing,
         extra: 0,
+        told: true,
         wrong: Vec::new(),
         disconnect: None,
         stall: None,
@@ -253,6 +257,7 @@ fn plan(
     for fault in faults {
         match *fault {
             Fault::LongBody { extra } => plan.extra = extra,
+            Fault::NoLength => plan.told = false,
             Fault::WrongBytes { at } => plan.wrong.push(at),
             Fault::Disconnect { after } => plan.disconnect = Some(after),
             Fault::Stall { after } => plan.stall = Some(after),
