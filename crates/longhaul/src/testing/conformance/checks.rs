@@ -228,9 +228,20 @@ pub async fn checks_of_the_dead_are_spread(store: &dyn Store) {
     assert!(tenths.iter().all(|jobs| *jobs <= 30), "{tenths:?}");
 }
 
-/// A check whose interval changed is spread over the new one; it begins a new budget of attempts, and the error of an
-/// earlier attempt stays.
+/// A check whose interval changed is spread over the new one.
 pub async fn the_latest_interval_counts(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let claim = lab.run("a").await;
+    for every in [secs(10_000), secs(2)] {
+        lab.end(claim, End::CheckAgain { at: at(60), every }).await;
+    }
+    lab.die(&lab.worker, at(1_000)).await;
+    let due = store.next_due(at(1_000)).await.expect("next due");
+    assert!(due.expect("waits") <= at(1_002), "{due:?}");
+}
+
+/// A check that worked begins a new budget of attempts; what the last failed one said stays to be read.
+pub async fn a_check_begins_a_new_budget(store: &dyn Store) {
     let lab = Lab::new(store).await;
     let claim = lab.run("a").await;
     let retry = End::Retry {
@@ -239,15 +250,13 @@ pub async fn the_latest_interval_counts(store: &dyn Store) {
     };
     lab.end(claim, retry).await;
     let claim = lab.claim_one(at(1)).await;
-    for every in [secs(10_000), secs(2)] {
-        let next = End::CheckAgain { at: at(60), every };
-        lab.end(claim, next).await;
-    }
-    let changed = lab.die(&lab.worker, at(1_000)).await;
-    let due = store.next_due(at(1_000)).await.expect("next due");
-    assert!(due.expect("waits") <= at(1_002), "{due:?}");
-    assert_eq!(
-        (changed[0].attempts, &changed[0].error),
-        (0, &Some(error("again")))
-    );
+    assert_eq!(lab.get(claim.job).await.attempts, 1);
+    let check = End::CheckAgain {
+        at: at(60),
+        every: secs(60),
+    };
+    lab.end(claim, check).await;
+    let found = lab.get(claim.job).await;
+    assert_eq!((found.attempts, found.error), (0, Some(error("again"))));
+    assert_eq!(store.attempts(claim.job).await.expect("attempts").len(), 1);
 }

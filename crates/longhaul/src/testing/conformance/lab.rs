@@ -63,6 +63,15 @@ pub(super) fn job(name: &str) -> Insert {
     }
 }
 
+/// A kind whose jobs are swept after [`SWEEP_AFTER`].
+pub(super) fn kind(name: &str) -> Kind {
+    Kind {
+        version: 1,
+        sweep_after: SWEEP_AFTER,
+        ..Kind::new(name)
+    }
+}
+
 /// Jobs `prefix-0`, `prefix-1`, ….
 pub(super) fn jobs(prefix: &str, count: usize) -> Vec<Insert> {
     (0..count).map(|n| job(&format!("{prefix}-{n}"))).collect()
@@ -193,10 +202,6 @@ pub(super) struct Lab<'a> {
 
 impl<'a> Lab<'a> {
     pub(super) async fn new(store: &'a dyn Store) -> Self {
-        let kind = |name: &str| Kind {
-            sweep_after: SWEEP_AFTER,
-            ..Kind::new(name)
-        };
         let declared = store.declare(vec![kind(KIND), kind(OTHER)]).await;
         declared.expect("declare");
         let worker = worker("first");

@@ -189,6 +189,7 @@ macro_rules! __behaviours {
                 checks_of_the_dead_are_due_within_their_interval
                 checks_of_the_dead_are_spread
                 the_latest_interval_counts
+                a_check_begins_a_new_budget
             }
             claims {
                 priority_goes_first
@@ -242,6 +243,9 @@ macro_rules! __behaviours {
                 the_end_of_a_lease_is_one_moment
                 a_new_owner_replaces_the_one_before
                 joining_twice_is_no_death
+                nobody_inherits_from_their_name
+                a_worker_knows_what_it_holds
+                a_rescue_interrupts_items
                 leaving_twice_is_no_error
                 patience_ends
                 an_advance_renews_patience
@@ -267,6 +271,7 @@ macro_rules! __behaviours {
                 progress_is_replaced
                 items_are_kept_by_name
                 an_item_is_replaced_whole
+                an_end_interrupts_items
                 artifacts_are_kept_by_name
                 every_write_raises_the_revision
                 a_run_completes
@@ -365,4 +370,41 @@ where
     S: Deref<Target = dyn Store>,
 {
     crate::__behaviours! { run_all, make }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::MemoryStore;
+
+    macro_rules! name_all {
+        ($to:ident; $($module:ident { $($name:ident)* })*) => { $(
+            let source = include_str!(concat!(stringify!($module), ".rs"));
+            $to.push((stringify!($module), source, vec![$(stringify!($name)),*]));
+        )* };
+    }
+
+    #[test]
+    fn every_behaviour_is_in_the_list() {
+        let mut modules = Vec::new();
+        crate::__behaviours! { name_all, modules }
+        for (module, source, listed) in modules {
+            let names = source.lines().filter_map(|line| {
+                let (name, _) = line.strip_prefix("pub async fn ")?.split_once('(')?;
+                Some(name)
+            });
+            assert_eq!(names.collect::<Vec<_>>(), listed, "of module {module}");
+        }
+    }
+
+    async fn make(limits: Limits) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(&limits))
+    }
+
+    #[tokio::test]
+    async fn all_behaviours_run_one_after_the_other() {
+        Box::pin(run(make)).await;
+    }
 }

@@ -171,6 +171,69 @@ pub async fn joining_twice_is_no_death(store: &dyn Store) {
     );
 }
 
+/// A worker whose life is over is another when it joins again under its name: what it held is rescued all the same.
+pub async fn nobody_inherits_from_their_name(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let left = lab.run("left").await;
+    lab.allowed(Request::Cancel, "left", at(1)).await;
+    store.leave(&lab.worker).await.expect("leave");
+    store.join(&lab.worker, None, at(2)).await.expect("join");
+    let mine = lab.run("mine").await;
+    let heartbeat = store.heartbeat(&lab.worker, at(2)).await;
+    assert_eq!(heartbeat.expect("heartbeat").cancelled, [0; 0]);
+    assert_eq!(store.held(&lab.worker).await.expect("held"), [mine.job]);
+    let leased = lab.join("leased").await;
+    let lapsed = lab.submit(job("lapsed")).await;
+    lab.claim(&leased, at(3)).await;
+    let joined = store.join(&leased, Some(secs(30)), at(40)).await;
+    joined.expect("join");
+    let changed = store.rescue(at(41)).await.expect("rescue");
+    let found: Vec<_> = changed.iter().map(|job| job.seq).collect();
+    assert_eq!(found, [left.job, lapsed]);
+}
+
+/// A worker holds what it runs and what it keeps between two checks, until the end.
+pub async fn a_worker_knows_what_it_holds(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let other = lab.join("second").await;
+    let ended = lab.run("ended").await;
+    let parked = lab.parked("parked").await;
+    let running = lab.run("running").await;
+    lab.submit(job("theirs")).await;
+    let theirs = held(&lab.claim(&other, at(0)).await[0]);
+    lab.submit(job("waiting")).await;
+    let holds = async |name: &str| {
+        let mut held = store.held(&worker(name)).await.expect("held");
+        held.sort_unstable();
+        held
+    };
+    assert_eq!(holds("first").await, [ended.job, parked.job, running.job]);
+    assert_eq!(holds("second").await, [theirs.job]);
+    assert_eq!(holds("never joined").await, [0; 0]);
+    lab.end(ended, complete()).await;
+    lab.end(running, End::Release { at: at(1) }).await;
+    assert_eq!(holds("first").await, [parked.job]);
+    lab.die(&lab.worker, at(2)).await;
+    assert_eq!(holds("first").await, [0; 0]);
+}
+
+/// Items on which a dead worker's run worked wait again.
+pub async fn a_rescue_interrupts_items(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let claim = lab.run("a").await;
+    lab.done(Write {
+        items: vec![item("a", ItemState::Running), item("b", ItemState::Failed)],
+        ..Write::new(claim, at(1))
+    })
+    .await;
+    lab.die(&lab.worker, at(9)).await;
+    let items = store.items(claim.job, None, None, 9).await.expect("items");
+    let found = (items[0].state, items[0].attempts, items[0].updated_at);
+    assert_eq!(found, (ItemState::Pending, 1, at(9)));
+    let other = (items[1].state, items[1].updated_at);
+    assert_eq!(other, (ItemState::Failed, at(1)));
+}
+
 /// Leaving is no error for a worker that is not there.
 pub async fn leaving_twice_is_no_error(store: &dyn Store) {
     let lab = Lab::new(store).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use longhaul_types::{Progress, State};
 
 use super::lab::{
-    KIND, Lab, OTHER, SWEEP_AFTER, artifact, at, complete, fail, id, item, job, jobs, lines, secs,
-    snapshot,
+    KIND, Lab, OTHER, SWEEP_AFTER, artifact, at, complete, fail, id, item, job, jobs, kind, lines,
+    secs, snapshot,
 };
 use crate::{
     model::Seq,
@@ -79,12 +79,11 @@ pub async fn every_end_becomes_due(store: &dyn Store) {
 /// A kind's time is the one declared when its job ended.
 pub async fn each_kind_has_its_time(store: &dyn Store) {
     let lab = Lab::new(store).await;
-    let kind = Kind {
-        version: 2,
+    let longer = Kind {
         sweep_after: Duration::from_hours(5),
-        ..Kind::new(OTHER)
+        ..kind(OTHER)
     };
-    store.declare(vec![kind]).await.expect("declare");
+    store.declare(vec![longer]).await.expect("declare");
     let other = Insert {
         kind: OTHER.to_owned(),
         ..job("a")

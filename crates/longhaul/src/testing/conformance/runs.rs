@@ -106,6 +106,45 @@ pub async fn an_item_is_replaced_whole(store: &dyn Store) {
     assert_eq!((counts.total, counts.completed, counts.failed), (1, 0, 0));
 }
 
+/// Items that were worked on when their run ended wait again, however it ended, and keep what else was said of them.
+pub async fn an_end_interrupts_items(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    for (n, end) in super::lab::ends().into_iter().enumerate() {
+        let claim = lab.run(&format!("a-{n}")).await;
+        let running = ItemWrite {
+            attempts: 4,
+            error: Some(error("last time")),
+            ..item("running", ItemState::Running)
+        };
+        lab.done(Write {
+            items: vec![running, item("done", ItemState::Completed)],
+            ..Write::new(claim, at(1))
+        })
+        .await;
+        lab.done(Write {
+            items: vec![item("late", ItemState::Running)],
+            end: Some(end.clone()),
+            ..Write::new(claim, at(5))
+        })
+        .await;
+        let items = snapshot(store, claim.job).await.items;
+        let found: Vec<_> = items
+            .iter()
+            .map(|item| (item.state, item.updated_at))
+            .collect();
+        let waits = (ItemState::Pending, at(5));
+        assert_eq!(
+            found,
+            [waits, (ItemState::Completed, at(1)), waits],
+            "{end:?}"
+        );
+        assert_eq!(
+            (items[0].attempts, &items[0].error),
+            (4, &Some(error("last time")))
+        );
+    }
+}
+
 /// Artifacts are kept by name; the same name again replaces.
 pub async fn artifacts_are_kept_by_name(store: &dyn Store) {
     let lab = Lab::new(store).await;

@@ -4,7 +4,7 @@ use longhaul_types::{Labels, Progress, Reason, State};
 
 use super::{
     all_jobs,
-    lab::{KIND, Lab, OTHER, QUEUE, at, complete, id, job, jobs, secs, snapshot},
+    lab::{KIND, Lab, OTHER, QUEUE, at, complete, id, job, jobs, kind, secs, snapshot},
     limits,
 };
 use crate::{
@@ -16,8 +16,12 @@ use crate::{
 pub async fn kinds_are_known_once_declared(store: &dyn Store) {
     let kind = |name: &str, version| Kind {
         version,
+        queue: format!("queue of {version}"),
+        max_attempts: version,
+        attempt_timeout: (version > 1).then(|| secs(5)),
+        timeout: (version > 1).then(|| secs(50)),
         sweep_after: secs(u64::from(version) * 7),
-        ..Kind::new(name)
+        ..kind(name)
     };
     assert_eq!(store.kinds().await.expect("kinds"), []);
     let declared = store.declare(vec![kind("b", 1), kind("a", 1)]).await;

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{
     all_jobs,
-    lab::{Lab, artifact, at, fail, held, id, item, job, lines, secs, snapshot, worker},
+    lab::{Lab, artifact, at, fail, held, id, item, job, kind, lines, secs, snapshot, worker},
 };
 use crate::{
     model::WorkerId,
-    store::{ClaimRequest, End, Filter, Insert, ItemWrite, Kind, Request, Store, Write},
+    store::{ClaimRequest, End, Filter, Insert, ItemWrite, Request, Store, Write},
 };
 
 /// Text that a careless store breaks on.
@@ -45,10 +45,7 @@ const HARD: &[&str] = &[
 pub async fn names_come_back(store: &dyn Store) {
     let lab = Lab::new(store).await;
     for (n, text) in HARD.iter().enumerate() {
-        let kind = Kind {
-            sweep_after: secs(9),
-            ..Kind::new(format!("k{text}"))
-        };
+        let kind = kind(&format!("k{text}"));
         store.declare(vec![kind.clone()]).await.expect("declare");
         let kinds = store.kinds().await.expect("kinds");
         assert!(kinds.contains(&kind), "{text:?}");

@@ -82,7 +82,7 @@ impl Tables {
         else {
             return Err(illegal(job, Change::Claim));
         };
-        self.change(seq, |row| row.wait(Reason::New, now, None));
+        self.change(seq, |row| row.wait(Reason::New, now, None, now));
         Ok(())
     }
 
@@ -107,7 +107,7 @@ fn illegal(job: &Job, change: Change) -> Illegal {
 
 /// Another go: failed items run again, finished ones are kept, attempts count from 0.
 fn again(row: &mut Row, now: Timestamp) {
-    row.wait(Reason::Retry, now, None);
+    row.wait(Reason::Retry, now, None, now);
     row.sweep_at = None;
     row.result = None;
     row.job.attempts = 0;

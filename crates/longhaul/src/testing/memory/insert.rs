@@ -123,6 +123,7 @@ fn row(seq: Seq, insert: Insert) -> Row {
         checkpoint: None,
         idempotency_key: insert.idempotency_key,
         claimed_at: Timestamp::default(),
+        life: 0,
         check_every: Duration::ZERO,
         sweep_at: None,
         items: Vec::new(),

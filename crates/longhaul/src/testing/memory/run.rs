@@ -12,18 +12,18 @@ impl Tables {
     /// A worker that has not joined, or whose lease is over, gets nothing: its jobs would be rescued at once.
     pub(super) fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, Error> {
         let mut claimed = Vec::new();
-        if !self.alive(&request.worker, request.now) {
+        let Some(life) = self.life_of(&request.worker, request.now) else {
             return Ok(claimed);
-        }
+        };
         for (queue, slots) in &request.slots {
             for seq in self.due(queue, *slots, request) {
-                claimed.push(self.give(seq, request)?);
+                claimed.push(self.give(seq, request, life)?);
             }
         }
         Ok(claimed)
     }
 
-    fn give(&mut self, seq: Seq, request: &ClaimRequest) -> Result<Claimed, Error> {
+    fn give(&mut self, seq: Seq, request: &ClaimRequest, life: u64) -> Result<Claimed, Error> {
         let given = self.change(seq, |row| {
             let state = must(next(row.job.standing(), Change::Claim))?;
             debug_assert_eq!(state, State::Running, "a claim makes a job run");
@@ -35,6 +35,7 @@ impl Tables {
             row.job.claim += 1;
             row.job.started_at.get_or_insert(request.now);
             row.claimed_at = request.now;
+            row.life = life;
             Ok(())
         });
         given.unwrap_or(Err(Error::NotFound(seq)))?;
@@ -173,17 +174,17 @@ fn finish(row: &mut Row, end: End, now: Timestamp) -> Result<(), Illegal> {
             row.note(AttemptEnd::Failed, Some(error.clone()), now);
             row.job.attempts += 1;
             row.job.error = Some(error);
-            row.wait(Reason::Retry, at, None);
+            row.wait(Reason::Retry, at, None, now);
         }
         End::CheckAgain { at, every } => {
             row.check_every = every;
             row.job.attempts = 0;
             let worker = row.worker().cloned();
-            row.wait(Reason::Check, at, worker);
+            row.wait(Reason::Check, at, worker, now);
         }
         End::Release { at } => {
             row.note(AttemptEnd::Released, None, now);
-            row.wait(Reason::Released, at, None);
+            row.wait(Reason::Released, at, None, now);
         }
         End::Cancelled => row.end(state, now),
     }

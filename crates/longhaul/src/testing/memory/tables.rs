@@ -22,8 +22,9 @@ const SWEEP_AFTER: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) kinds: BTreeMap<String, Kind>,
-    /// Those that joined and did not leave; a lease only where one was agreed.
-    pub(super) workers: BTreeMap<WorkerId, Option<Lease>>,
+    /// Those that joined, did not leave, and were not seen past the end of their lease.
+    pub(super) workers: BTreeMap<WorkerId, Life>,
+    pub(super) last_life: u64,
     pub(super) rows: BTreeMap<Seq, Row>,
     pub(super) ids: BTreeMap<(String, JobId), Seq>,
     /// Pending jobs by queue, in the order in which they are claimed.
@@ -31,6 +32,13 @@ pub(super) struct Tables {
     pub(super) last_seq: Seq,
     pub(super) queue_depth: u64,
     log_lines: u64,
+}
+
+/// One life of a worker: under its old name, whoever joins after its end is another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub(super) number: u64,
+    pub(super) lease: Option<Lease>,
 }
 
 /// How long a worker holds its jobs without a heartbeat.
@@ -49,8 +57,9 @@ pub(super) struct Row {
     pub(super) result: Option<String>,
     pub(super) checkpoint: Option<String>,
     pub(super) idempotency_key: Option<String>,
-    /// When the latest claim was made.
+    /// When the latest claim was made, and in which life of its worker.
     pub(super) claimed_at: Timestamp,
+    pub(super) life: u64,
     /// The interval of a job that waits for its next check.
     pub(super) check_every: Duration,
     /// When the sweeper is to come; none before the end and when nothing is left to remove.
@@ -69,6 +78,7 @@ impl Tables {
         Self {
             kinds: BTreeMap::new(),
             workers: BTreeMap::new(),
+            last_life: 0,
             rows: BTreeMap::new(),
             ids: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -185,27 +195,34 @@ impl Row {
         Ok(standing)
     }
 
-    /// Makes the job wait.
-    pub(super) fn wait(&mut self, reason: Reason, run_at: Timestamp, worker: Option<WorkerId>) {
+    /// Makes the job wait, from `now` on.
+    pub(super) fn wait(
+        &mut self,
+        reason: Reason,
+        run_at: Timestamp,
+        worker: Option<WorkerId>,
+        now: Timestamp,
+    ) {
         self.job.status = Status::Pending {
             reason,
             run_at: Some(run_at),
             worker,
         };
-        self.interrupt_items();
+        self.interrupt_items(now);
     }
 
     /// Ends the job.
     pub(super) fn end(&mut self, state: State, at: Timestamp) {
         self.job.status = Status::Ended { state, at };
-        self.interrupt_items();
+        self.interrupt_items(at);
     }
 
     /// Items that no run works on any more wait again.
-    fn interrupt_items(&mut self) {
-        for (item, _) in &mut self.items {
+    fn interrupt_items(&mut self, now: Timestamp) {
+        for (item, changed) in &mut self.items {
             if item.state == ItemState::Running {
                 item.state = ItemState::Pending;
+                *changed = now;
             }
         }
     }

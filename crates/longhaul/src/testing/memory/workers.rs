@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
 
-use super::tables::{Lease, Row, Tables, must};
+use super::tables::{Lease, Life, Row, Tables, must};
 use crate::{
     model::{AttemptEnd, Change, Job, Seq, Status, WorkerId, next, spread},
     store::{Error, Heartbeat, Kind},
@@ -23,52 +23,70 @@ impl Tables {
 
     pub(super) fn join(&mut self, worker: &WorkerId, lease: Option<Duration>, now: Timestamp) {
         if lease.is_none() {
-            self.workers.retain(|_, lease| lease.is_some());
+            let superseded =
+                |other: &WorkerId, life: &Life| life.lease.is_none() && other != worker;
+            self.workers.retain(|other, life| !superseded(other, life));
         }
+        self.lapse(now);
         let lease = lease.map(|length| Lease {
             length,
             ends: now + length,
         });
-        self.workers.insert(worker.clone(), lease);
+        if let Some(life) = self.workers.get_mut(worker) {
+            life.lease = lease;
+        } else {
+            self.last_life += 1;
+            let number = self.last_life;
+            self.workers.insert(worker.clone(), Life { number, lease });
+        }
     }
 
     pub(super) fn leave(&mut self, worker: &WorkerId) {
         self.workers.remove(worker);
     }
 
-    /// Whether the worker has joined and its lease has not ended.
-    pub(super) fn alive(&self, worker: &WorkerId, now: Timestamp) -> bool {
-        self.workers
-            .get(worker)
-            .is_some_and(|lease| lease.is_none_or(|lease| lease.ends > now))
+    /// Ends the lives whose leases have ended.
+    fn lapse(&mut self, now: Timestamp) {
+        self.workers.retain(|_, life| life.holds(now));
+    }
+
+    /// The life that a worker lives now, if it has joined and its lease has not ended.
+    pub(super) fn life_of(&self, worker: &WorkerId, now: Timestamp) -> Option<u64> {
+        let life = self.workers.get(worker)?;
+        life.holds(now).then_some(life.number)
     }
 
     pub(super) fn heartbeat(&mut self, worker: &WorkerId, now: Timestamp) -> Heartbeat {
-        if !self.alive(worker, now) {
+        if self.life_of(worker, now).is_none() {
             return Heartbeat::default();
         }
-        if let Some(Some(lease)) = self.workers.get_mut(worker) {
+        if let Some(Life {
+            lease: Some(lease), ..
+        }) = self.workers.get_mut(worker)
+        {
             lease.ends = now + lease.length;
         }
-        let cancelled = self
-            .rows
-            .values()
-            .filter(|row| row.worker() == Some(worker) && row.job.cancel_requested())
-            .map(|row| row.job.seq)
-            .collect();
+        let held = self.held_by(worker).into_iter();
+        let cancelled = held.filter(|seq| self.rows[seq].job.cancel_requested());
         Heartbeat {
             held: true,
-            cancelled,
+            cancelled: cancelled.collect(),
         }
     }
 
     pub(super) fn held_by(&self, worker: &WorkerId) -> Vec<Seq> {
-        self.seqs(|row| row.worker() == Some(worker))
+        self.seqs(|row| row.worker() == Some(worker) && self.held_by_living(row))
+    }
+
+    /// Whether the life in which a job's worker claimed it goes on.
+    fn held_by_living(&self, row: &Row) -> bool {
+        let life = row.worker().and_then(|worker| self.workers.get(worker));
+        life.is_some_and(|life| life.number == row.life)
     }
 
     pub(super) fn rescue(&mut self, now: Timestamp) -> Result<Vec<Job>, Error> {
-        let dead = |row: &Row| row.worker().is_some_and(|worker| !self.alive(worker, now));
-        let lost: Vec<Seq> = self.seqs(dead);
+        self.lapse(now);
+        let lost = self.seqs(|row| row.worker().is_some() && !self.held_by_living(row));
         self.change_all(lost, |row| rescue(row, now))
     }
 
@@ -123,14 +141,18 @@ impl Tables {
     }
 }
 
+impl Life {
+    /// Whether the worker still holds its jobs.
+    fn holds(&self, now: Timestamp) -> bool {
+        self.lease.is_none_or(|lease| lease.ends > now)
+    }
+}
+
 /// Takes a job from its dead worker.
 fn rescue(row: &mut Row, now: Timestamp) -> Result<(), Error> {
     if row.job.state() == State::Pending {
-        row.wait(
-            Reason::Check,
-            now + spread(row.job.seq, row.check_every),
-            None,
-        );
+        let due = now + spread(row.job.seq, row.check_every);
+        row.wait(Reason::Check, due, None, now);
         return Ok(());
     }
     let before = row.job.rescues;
@@ -138,7 +160,7 @@ fn rescue(row: &mut Row, now: Timestamp) -> Result<(), Error> {
     row.note(AttemptEnd::Rescued, None, now);
     row.job.rescues += 1;
     match state {
-        State::Pending => row.wait(Reason::Rescued, now, None),
+        State::Pending => row.wait(Reason::Rescued, now, None, now),
         State::Failed => {
             row.job.error = Some(JobError::new(
                 ErrorCode::WorkerLost,
