@@ -1,1 +1,39 @@
-//! Longhaul's HTTP server: REST and live events over a registry of handlers
+//! Longhaul's HTTP server: the native API and live events over an engine, on a unix socket and on TCP.
+//!
+//! It knows an [`Engine`](longhaul::Engine) and no system: what a kind of job must not be told from afar is said by an
+//! [`Admission`] that the caller hands in. Invariants: nothing is answered before the [door](Door) has let the caller
+//! in; every body, page, queue and wait has a limit; an error is a problem document with a stable code.
+//!
+//! ```no_run
+//! # async fn example(engine: longhaul::Engine) -> Result<(), longhaul_server::Error> {
+//! use longhaul_server::{Options, Server};
+//!
+//! let server = Server::bind(engine, Options::new("1.0.0", "build 1").socket("/home/me/data/socket")).await?;
+//! let handle = server.start();
+//! let reason = handle.wait().await; // idle for long enough, or asked to stop
+//! # Ok(()) }
+//! ```
+
+mod access;
+mod admission;
+mod answer;
+mod connection;
+mod error;
+mod folder;
+mod idle;
+mod options;
+mod query;
+mod request;
+mod routes;
+mod server;
+mod token;
+mod view;
+
+pub use access::Door;
+pub use admission::{Admission, Everywhere, LocalOnly};
+pub use error::Error;
+pub use folder::secure_folder;
+pub use options::Options;
+pub use routes::ROUTES;
+pub use server::{Handle, Server, StopReason, Stopper};
+pub use token::AdminToken;

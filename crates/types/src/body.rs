@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Item, ItemCounts, JobId, Labels, LogLine, Progress, Reason, State, Timestamp};
+use crate::{
+    Item, ItemCounts, JobError, JobId, Labels, LogLine, Progress, Reason, State, Timestamp,
+};
 
 /// `POST /api/v1/jobs`: start a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,19 @@ pub struct SubmitAnswer {
     pub message: String,
     /// Where to ask how it goes.
     pub poll_url: String,
+    /// When it should end, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_completion_time: Option<Timestamp>,
+}
+
+/// Answer to a submission of many, status 202: all of them are taken, in their order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubmitManyAnswer {
+    /// True.
+    pub success: bool,
+    /// One answer a job.
+    pub jobs: Vec<SubmitAnswer>,
 }
 
 /// A job as the API shows it.
@@ -136,10 +151,16 @@ pub struct JobPage {
     pub success: bool,
     /// The jobs.
     pub jobs: Vec<JobView>,
-    /// Jobs per state under this owner and kind.
+    /// Jobs per state under this owner, these kinds and these queues; other filters do not change them.
     pub counts: Counts,
-    /// `cursor` of the next page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The page, from 1, when one was asked for by number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u64>,
+    /// Jobs that a page has at most.
+    #[serde(default)]
+    pub limit: u64,
+    /// `cursor` of the next page; a page may be short and still have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
@@ -205,6 +226,41 @@ pub struct LogPage {
     pub next_after: Option<u64>,
 }
 
+/// `GET /api/v1/jobs/{id}/attempts`: the attempts that did not complete the job, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptPage {
+    /// The attempts.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// One attempt that did not complete its job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptView {
+    /// Claim number of the run.
+    pub claim: u64,
+    /// Who ran it.
+    pub worker: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it ended: `failed`, `cancelled`, `released` or `rescued`.
+    pub end: String,
+    /// Why, when it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobError>,
+}
+
+/// `GET /api/v1/jobs/{id}/artifacts`: what the job stored, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactPage {
+    /// The files.
+    pub artifacts: Vec<Artifact>,
+}
+
 /// A file that a job made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -253,4 +309,54 @@ pub struct ServerInfo {
     pub kinds: Vec<String>,
     /// Jobs per state.
     pub counts: Counts,
+}
+
+/// `GET /api/v1/kinds`: every kind that a worker has ever declared, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindPage {
+    /// The kinds.
+    pub kinds: Vec<KindView>,
+}
+
+/// A kind of job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindView {
+    /// Its name.
+    pub name: String,
+    /// Version of its args.
+    pub version: u32,
+    /// Whether this server runs it; else a worker elsewhere must.
+    pub runs_here: bool,
+}
+
+/// `GET /api/v1/counts`: how many jobs there are, exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountsAnswer {
+    /// All of them.
+    pub total: Counts,
+    /// By kind and queue.
+    pub by: Vec<CountsView>,
+}
+
+/// Counts of one kind in one queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountsView {
+    /// The kind.
+    pub kind: String,
+    /// The queue.
+    pub queue: String,
+    /// Its jobs per state.
+    pub counts: Counts,
+}
+
+/// Answer of `/health/live` and `/health/ready`, and to a server stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok`, or `stopping`.
+    pub status: String,
 }

@@ -41,6 +41,10 @@ codes! {
     Forbidden = "forbidden", 403;
     /// No such job, or one of another owner.
     NotFound = "not_found", 404;
+    /// The path exists, but not with this method.
+    MethodNotAllowed = "method_not_allowed", 405;
+    /// The request came too slowly.
+    RequestTimeout = "request_timeout", 408;
     /// A job with this id exists already.
     IdTaken = "id_taken", 409;
     /// The job's state does not allow this.
@@ -49,6 +53,10 @@ codes! {
     ClaimLost = "claim_lost", 409;
     /// A value is past its limit.
     TooLarge = "too_large", 413;
+    /// The body is of a media type that is not taken here.
+    UnsupportedMediaType = "unsupported_media_type", 415;
+    /// The range lies outside the file.
+    RangeNotSatisfiable = "range_not_satisfiable", 416;
     /// No worker has ever declared this kind.
     UnknownKind = "unknown_kind", 422;
     /// The queue holds as many jobs as it may.

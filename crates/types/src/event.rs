@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobId, LogLine, Progress, State, Timestamp};
 
+/// Name of the SSE message that says: some events were missed, read again what you care about.
+pub const MISSED: &str = "missed";
+
 /// What happened to one job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,4 +49,41 @@ pub enum EventKind {
     CancelRequested,
     /// The job was removed: its retention ended.
     Removed,
+}
+
+impl EventKind {
+    /// The name that JSON and SSE give it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "state",
+            Self::Progress { .. } => "progress",
+            Self::Log { .. } => "log",
+            Self::CancelRequested => "cancelRequested",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_tag_in_json() {
+        let kinds = [
+            EventKind::State {
+                state: State::Running,
+            },
+            EventKind::Progress {
+                progress: Progress::default(),
+            },
+            EventKind::Log { lines: Vec::new() },
+            EventKind::CancelRequested,
+            EventKind::Removed,
+        ];
+        for kind in kinds {
+            let json = serde_json::to_value(&kind).expect("json");
+            assert_eq!(json["event"], kind.name());
+        }
+    }
 }

@@ -1,0 +1,160 @@
+//! Every request that is answered at once.
+
+use longhaul_types::{
+    ItemState, JobId,
+    body::{
+        Artifact, ArtifactPage, AttemptPage, AttemptView, CancelAnswer, CountsAnswer, Health,
+        ItemPage, JobPage, JobView, KindPage, KindView, LogPage, ServerInfo, SubmitAnswer,
+        SubmitManyAnswer, SubmitRequest,
+    },
+};
+use reqwest::{Method, RequestBuilder};
+
+use crate::{Client, Error, JobsQuery, query::Query};
+
+impl Client {
+    /// Starts a job. It is on disk when this returns.
+    pub async fn submit(&self, request: &SubmitRequest) -> Result<SubmitAnswer, Error> {
+        self.ask(self.post("/api/v1/jobs").json(request)).await
+    }
+
+    /// Starts a job once: for 24 hours a second submission with this key gets the first job. Safe to repeat after
+    /// [`Error::Interrupted`].
+    pub async fn submit_once(
+        &self,
+        request: &SubmitRequest,
+        key: &str,
+    ) -> Result<SubmitAnswer, Error> {
+        let post = self.post("/api/v1/jobs").header("idempotency-key", key);
+        self.ask(post.json(request)).await
+    }
+
+    /// Starts jobs, all or none.
+    pub async fn submit_many(
+        &self,
+        requests: &[SubmitRequest],
+    ) -> Result<Vec<SubmitAnswer>, Error> {
+        let post = self.post("/api/v1/jobs").json(requests);
+        let answer: SubmitManyAnswer = self.ask(post).await?;
+        Ok(answer.jobs)
+    }
+
+    /// A page of jobs, newest first.
+    pub async fn jobs(&self, query: &JobsQuery) -> Result<JobPage, Error> {
+        let path = format!("/api/v1/jobs{}", query.to_text());
+        self.ask(self.get(&path)).await
+    }
+
+    /// One job with its args and results.
+    pub async fn job(&self, id: &JobId) -> Result<JobView, Error> {
+        self.ask(self.get(&job(id, ""))).await
+    }
+
+    /// Asks for the job's end: a pending one ends at once, a running one when its run has stopped.
+    pub async fn cancel(&self, id: &JobId) -> Result<CancelAnswer, Error> {
+        self.ask(self.post(&job(id, "/cancel"))).await
+    }
+
+    /// Gives a job that ended another go: failed items run again, finished ones are kept.
+    pub async fn retry(&self, id: &JobId) -> Result<JobView, Error> {
+        self.ask(self.post(&job(id, "/retry"))).await
+    }
+
+    /// Starts a held or scheduled job now.
+    pub async fn start(&self, id: &JobId) -> Result<JobView, Error> {
+        self.ask(self.post(&job(id, "/start"))).await
+    }
+
+    /// Removes a job that has ended, with all it left.
+    pub async fn remove(&self, id: &JobId) -> Result<JobView, Error> {
+        self.ask(self.request(Method::DELETE, &job(id, ""))).await
+    }
+
+    /// A page of the job's items by position, after `after`; only in `state` when given.
+    pub async fn items(
+        &self,
+        id: &JobId,
+        state: Option<ItemState>,
+        after: Option<u32>,
+        limit: usize,
+    ) -> Result<ItemPage, Error> {
+        let query = Query::default()
+            .with("state", state.map(ItemState::as_str))
+            .with("after", after.map(|after| after.to_string()))
+            .with("limit", Some(limit.to_string()))
+            .finish();
+        self.ask(self.get(&job(id, &format!("/items{query}"))))
+            .await
+    }
+
+    /// A page of the job's log, lines after number `after`.
+    pub async fn log(&self, id: &JobId, after: u64, limit: usize) -> Result<LogPage, Error> {
+        let query = Query::default()
+            .with("after", Some(after.to_string()))
+            .with("limit", Some(limit.to_string()))
+            .finish();
+        self.ask(self.get(&job(id, &format!("/log{query}")))).await
+    }
+
+    /// The last `lines` lines of the job's log, in order.
+    pub async fn log_tail(&self, id: &JobId, lines: usize) -> Result<LogPage, Error> {
+        self.ask(self.get(&job(id, &format!("/log?tail={lines}"))))
+            .await
+    }
+
+    /// The job's attempts that did not complete it, oldest first.
+    pub async fn attempts(&self, id: &JobId) -> Result<Vec<AttemptView>, Error> {
+        let page: AttemptPage = self.ask(self.get(&job(id, "/attempts"))).await?;
+        Ok(page.attempts)
+    }
+
+    /// The files that the job made, by name.
+    pub async fn artifacts(&self, id: &JobId) -> Result<Vec<Artifact>, Error> {
+        let page: ArtifactPage = self.ask(self.get(&job(id, "/artifacts"))).await?;
+        Ok(page.artifacts)
+    }
+
+    /// Every kind of job that a worker has ever declared.
+    pub async fn kinds(&self) -> Result<Vec<KindView>, Error> {
+        let page: KindPage = self.ask(self.get("/api/v1/kinds")).await?;
+        Ok(page.kinds)
+    }
+
+    /// How many jobs there are.
+    pub async fn counts(&self) -> Result<CountsAnswer, Error> {
+        self.ask(self.get("/api/v1/counts")).await
+    }
+
+    /// Who answers.
+    pub async fn server(&self) -> Result<ServerInfo, Error> {
+        self.ask(self.get("/api/v1/server")).await
+    }
+
+    /// Has the server stop in an orderly way; needs an administrator's rights.
+    pub async fn stop_server(&self) -> Result<Health, Error> {
+        self.ask(self.post("/api/v1/server/stop")).await
+    }
+
+    /// Whether the server's process answers.
+    pub async fn live(&self) -> Result<Health, Error> {
+        self.ask(self.get("/health/live")).await
+    }
+
+    /// Whether the server and its store answer.
+    pub async fn ready(&self) -> Result<Health, Error> {
+        self.ask(self.get("/health/ready")).await
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        self.request(Method::POST, path)
+    }
+}
+
+/// The path of a job's part. An id needs no escaping: it has only characters that stand for themselves in a path.
+pub(crate) fn job(id: &JobId, part: &str) -> String {
+    format!("/api/v1/jobs/{id}{part}")
+}

@@ -1,0 +1,201 @@
+//! Connections: accepted within a bound, served with limits of time, closed in an orderly way.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener, UnixStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::{Door, routes::App};
+
+/// The wait after the system could not accept: it has no descriptors left, say.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Bytes of a request's head, and of a connection's buffer.
+const HEAD: usize = 64 << 10;
+
+/// The open connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub(crate) tasks: TaskTracker,
+    slots: Arc<Semaphore>,
+    open: AtomicUsize,
+    ever: AtomicU64,
+}
+
+impl Connections {
+    pub(crate) fn new(at_most: usize) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            slots: Arc::new(Semaphore::new(at_most)),
+            open: AtomicUsize::new(0),
+            ever: AtomicU64::new(0),
+        }
+    }
+
+    /// Connections that are open now.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    /// Connections that were ever opened.
+    pub(crate) fn ever(&self) -> u64 {
+        self.ever.load(Ordering::SeqCst)
+    }
+}
+
+/// What accepts connections.
+pub(crate) trait Listener: Send + 'static {
+    /// What a connection is.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The door it is.
+    const DOOR: Door;
+
+    /// The next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Io = tokio::net::TcpStream;
+    const DOOR: Door = Door::Tcp;
+
+    async fn accept(&self) -> io::Result<Self::Io> {
+        let (stream, _) = Self::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Io = UnixStream;
+    const DOOR: Door = Door::Unix;
+
+    async fn accept(&self) -> io::Result<Self::Io> {
+        let (stream, _) = Self::accept(self).await?;
+        let me = rustix::process::geteuid().as_raw();
+        check_peer(me, stream.peer_cred()?.uid())?;
+        Ok(stream)
+    }
+}
+
+/// Lets this process's user and root in.
+fn check_peer(me: u32, peer: u32) -> io::Result<()> {
+    if peer == me || peer == 0 {
+        return Ok(());
+    }
+    tracing::warn!(peer, "a connection of another user was refused");
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// Accepts and serves connections until the server stops.
+pub(crate) async fn accept<L: Listener>(
+    listener: L,
+    router: Router,
+    app: Arc<App>,
+    connections: Arc<Connections>,
+) {
+    loop {
+        let Ok(slot) = Arc::clone(&connections.slots).acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = app.stopping.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let io = match accepted {
+            Ok(io) => io,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => {
+                tracing::warn!(%error, "could not accept a connection; trying again");
+                sleep(PATIENCE).await;
+                continue;
+            }
+        };
+        connections.open.fetch_add(1, Ordering::SeqCst);
+        connections.ever.fetch_add(1, Ordering::SeqCst);
+        let opened = Opened(Arc::clone(&connections));
+        let (router, app) = (router.clone(), Arc::clone(&app));
+        connections.tasks.spawn(async move {
+            let _held = (slot, opened);
+            serve(io, L::DOOR, router, &app).await;
+        });
+    }
+}
+
+/// Counts a connection until it is dropped.
+struct Opened(Arc<Connections>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    door: Door,
+    router: Router,
+    app: &App,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(door);
+        let router = router.clone();
+        async move {
+            let response: Result<_, Infallible> = router.oneshot(request).await;
+            response
+        }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(app.limits.head_time)
+            .max_buf_size(HEAD)
+            .serve_connection(TokioIo::new(io), service)
+    );
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = app.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match timeout(app.limits.grace, connection).await {
+                Ok(served) => served,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = served {
+        // Clients that go away are no fault.
+        tracing::debug!(?door, %error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_user_is_refused() {
+        assert!(check_peer(1000, 1000).is_ok());
+        assert!(check_peer(1000, 0).is_ok());
+        assert!(check_peer(1000, 1001).is_err());
+        assert!(check_peer(0, 1000).is_err());
+    }
+}

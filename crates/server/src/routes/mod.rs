@@ -1,0 +1,170 @@
+//! The native API, a file per part. Every route stands in [`ROUTES`] too, from which a test asks each as a stranger.
+
+mod artifacts;
+mod events;
+mod job;
+mod jobs;
+mod parts;
+mod serve;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{Method, Uri},
+    middleware::{Next, from_fn_with_state, map_response},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use longhaul::{Engine, clock::SharedClock};
+use longhaul_types::{ErrorCode, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    Admission, Door, StopReason,
+    access::{self, Access},
+    answer::{Refusal, harden, panicked},
+    options::Limits,
+};
+
+/// Every route: method and path.
+pub const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/api/v1/server"),
+    ("POST", "/api/v1/server/stop"),
+    ("GET", "/api/v1/kinds"),
+    ("GET", "/api/v1/counts"),
+    ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/jobs"),
+    ("POST", "/api/v1/jobs"),
+    ("GET", "/api/v1/jobs/{id}"),
+    ("DELETE", "/api/v1/jobs/{id}"),
+    ("GET", "/api/v1/jobs/{id}/status"),
+    ("DELETE", "/api/v1/jobs/{id}/status"),
+    ("POST", "/api/v1/jobs/{id}/cancel"),
+    ("POST", "/api/v1/jobs/{id}/retry"),
+    ("POST", "/api/v1/jobs/{id}/start"),
+    ("GET", "/api/v1/jobs/{id}/events"),
+    ("GET", "/api/v1/jobs/{id}/items"),
+    ("GET", "/api/v1/jobs/{id}/log"),
+    ("GET", "/api/v1/jobs/{id}/attempts"),
+    ("GET", "/api/v1/jobs/{id}/artifacts"),
+    ("GET", "/api/v1/jobs/{id}/artifacts/{*name}"),
+];
+
+/// What every route shares.
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    pub(crate) access: Access,
+    pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) clock: SharedClock,
+    pub(crate) limits: Limits,
+    pub(crate) version: String,
+    pub(crate) build: String,
+    pub(crate) on_demand: bool,
+    pub(crate) started_at: Timestamp,
+    /// Nothing new is taken: the server is about to stop.
+    pub(crate) draining: AtomicBool,
+    /// Why the server stops, once it does.
+    pub(crate) stop: watch::Sender<Option<StopReason>>,
+    /// Streams end and connections close.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl App {
+    /// Has the server stop, for the first reason given.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.draining.store(true, Ordering::SeqCst);
+        self.stop.send_if_modified(|stop| {
+            let first = stop.is_none();
+            stop.get_or_insert(reason);
+            first
+        });
+        self.stopping.cancel();
+    }
+}
+
+/// Every route behind the guard.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let one = Router::new()
+        .route("/", get(job::detail).delete(job::remove))
+        .route("/status", get(job::detail).delete(job::cancel))
+        .route("/cancel", post(job::cancel))
+        .route("/retry", post(job::retry))
+        .route("/start", post(job::start))
+        .route("/events", get(events::one))
+        .route("/items", get(parts::items))
+        .route("/log", get(parts::log))
+        .route("/attempts", get(parts::attempts))
+        .route("/artifacts", get(artifacts::list))
+        .route("/artifacts/{*name}", get(artifacts::content));
+    let api = Router::new()
+        .route("/server", get(serve::info))
+        .route("/server/stop", post(serve::stop))
+        .route("/kinds", get(serve::kinds))
+        .route("/counts", get(serve::counts))
+        .route("/events", get(events::all))
+        .route("/jobs", get(jobs::list).post(jobs::submit))
+        .nest("/jobs/{id}", one);
+    Router::new()
+        .route("/health/live", get(serve::live))
+        .route("/health/ready", get(serve::ready))
+        .nest("/api/v1", api)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
+        .layer(from_fn_with_state(Arc::clone(&app), access::guard))
+        .layer(map_response(harden))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn(log))
+        .with_state(app)
+}
+
+async fn no_route(uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}"))
+}
+
+async fn no_method(method: Method, uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::new(
+        ErrorCode::MethodNotAllowed,
+        format!("{path} does not take {method}"),
+    )
+}
+
+/// A server that is about to stop takes nothing more: what it took would wait for the next one, unseen.
+async fn refuse_when_draining(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if app.draining.load(Ordering::SeqCst) && request.uri().path() != "/health/live" {
+        return Refusal::new(ErrorCode::Unavailable, "the server stops; start it again")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// The access log: who came by which door and what they got. No query and no header, as those may hold secrets.
+async fn log(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let door = request.extensions().get::<Door>().copied();
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
+    response
+}
