@@ -5,4 +5,5 @@ pub mod blob_id;
 pub mod download;
 pub mod lists;
 pub mod networks;
+pub mod retrieve;
 pub mod words;

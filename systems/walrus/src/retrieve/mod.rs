@@ -1,0 +1,142 @@
+//! The kind `walrus.retrieve`: the blobs of a todo list, or one blob, fetched, verified and delivered.
+//!
+//! Invariants: a blob counts as retrieved only after its ID was computed anew from its bytes, and a file appears under its
+//! final name only then; a piece that was saved is not fetched again, whatever dies in between; nothing from outside
+//! becomes a path: files have the names of blob IDs.
+
+mod blob;
+mod plan;
+mod tally;
+
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use longhaul::{
+    Context, Failure, Handler, Outcome, context::ItemError, handler::Policy, model::Retention,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+pub use self::blob::Got;
+use self::{blob::Fetcher, plan::State, tally::Tally};
+use crate::aggregator;
+
+const HOUR: Duration = Duration::from_hours(1);
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// What to retrieve. Every setting is resolved and every path absolute: the job reads none from its surroundings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetrieveArgs {
+    /// Name of a local list, or a blob ID.
+    pub source: String,
+    /// Folder of the local lists.
+    pub lists: PathBuf,
+    /// Base address of the aggregator.
+    pub aggregator: String,
+    /// The list that retrieved todos join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
+    /// Folder for the retrieved files; without one they are artifacts of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<PathBuf>,
+    /// Items retrieved at a time.
+    pub chunk_size: usize,
+    /// Attempts of each piece, in total.
+    pub attempts: u32,
+}
+
+/// What a retrieval gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retrieved {
+    /// Items retrieved.
+    pub items: usize,
+    /// Items that failed.
+    pub failed: usize,
+    /// Bytes of the retrieved ones together.
+    pub bytes: u64,
+}
+
+/// The handler.
+#[derive(Debug)]
+pub struct Retrieve {
+    /// Threads that may compute blob IDs at a time, in this process.
+    threads: Arc<Semaphore>,
+    cores: u32,
+}
+
+impl Default for Retrieve {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get().min(64));
+        Self {
+            threads: Arc::new(Semaphore::new(cores)),
+            cores: u32::try_from(cores).unwrap_or(1),
+        }
+    }
+}
+
+impl Handler for Retrieve {
+    const KIND: &'static str = "walrus.retrieve";
+    type Args = RetrieveArgs;
+    type Output = Retrieved;
+
+    async fn run(&self, args: RetrieveArgs, job: &Context) -> Result<Outcome<Retrieved>, Failure> {
+        if !job.is_resumed() {
+            job.info("Starting retrieval operation");
+        }
+        let state = State::load(&args, job).await?;
+        let entries = state.entries();
+        job.declare_items(entries.iter().map(|entry| entry.name.clone()))
+            .await?;
+        let aggregator = aggregator::Options::new(&args.aggregator)
+            .connect()
+            .map_err(|error| Failure::fatal("bad_aggregator", error.to_string()))?;
+        let tally = Tally::new(job, &entries).await?;
+        let fetcher = Fetcher {
+            handler: self,
+            args: &args,
+            job,
+            aggregator: &aggregator,
+            state: &state,
+            tally: &tally,
+        };
+        let mut results = stream::iter(0..entries.len())
+            .map(|index| fetcher.item(&entries[index]))
+            .buffer_unordered(args.chunk_size.clamp(1, 256));
+        let mut retrieved = Retrieved {
+            items: 0,
+            failed: 0,
+            bytes: 0,
+        };
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(Got { bytes, .. }) => {
+                    retrieved.items += 1;
+                    retrieved.bytes += bytes;
+                }
+                Err(ItemError::Failed(_)) => retrieved.failed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        drop(results);
+        tally.finished();
+        Ok(Outcome::Done(retrieved))
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            queue: "walrus".to_owned(),
+            max_attempts: 3,
+            retention: Retention {
+                completed: WEEK,
+                failed: WEEK,
+                cancelled: WEEK,
+                log: WEEK,
+                result: HOUR,
+                progress: HOUR,
+            },
+            ..Policy::default()
+        }
+    }
+}

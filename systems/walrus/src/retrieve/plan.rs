@@ -1,0 +1,150 @@
+//! What a retrieval consists of, decided once and kept in the checkpoint: a list that changes meanwhile changes nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use longhaul::{Context, Failure};
+use serde::{Deserialize, Serialize};
+
+use super::RetrieveArgs;
+use crate::{
+    blob_id::BlobId,
+    download::Pieces,
+    lists::{ListName, Lists},
+};
+
+/// Longest part of a title in an item's name, in bytes.
+const TITLE: usize = 120;
+
+/// One blob to retrieve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// Place in the list, from 1.
+    pub(super) number: usize,
+    /// Name of its item.
+    pub(super) name: String,
+    /// What the log calls it.
+    pub(super) title: String,
+    /// Its blob ID as the list has it, which need not be one.
+    pub(super) blob: String,
+}
+
+/// The checkpoint.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Saved {
+    entries: Vec<Entry>,
+    /// What is on disk of blobs that are not delivered yet, by number.
+    pieces: BTreeMap<usize, Pieces>,
+}
+
+/// The checkpoint as the items of the run change it.
+pub(super) struct State(Mutex<Saved>);
+
+impl State {
+    /// The state an earlier run left, or a new one.
+    pub(super) async fn load(args: &RetrieveArgs, job: &Context) -> Result<Self, Failure> {
+        if let Some(saved) = job.checkpoint::<Saved>()? {
+            return Ok(Self(Mutex::new(saved)));
+        }
+        let wanted = args.clone();
+        let entries = tokio::task::spawn_blocking(move || entries(&wanted)).await??;
+        let saved = Saved {
+            entries,
+            pieces: BTreeMap::new(),
+        };
+        job.save(&saved).await?;
+        Ok(Self(Mutex::new(saved)))
+    }
+
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.lock().entries.clone()
+    }
+
+    pub(super) fn pieces(&self, number: usize) -> Option<Pieces> {
+        self.lock().pieces.get(&number).cloned()
+    }
+
+    /// Takes note of pieces that are on disk, and stores the checkpoint.
+    pub(super) async fn save(
+        &self,
+        job: &Context,
+        number: usize,
+        pieces: Option<&Pieces>,
+    ) -> Result<(), longhaul::engine::Error> {
+        let saved = {
+            let mut saved = self.lock();
+            match pieces {
+                Some(pieces) => saved.pieces.insert(number, pieces.clone()),
+                None => saved.pieces.remove(&number),
+            };
+            saved.clone()
+        };
+        job.save(&saved).await
+    }
+
+    /// Drops the note of pieces; the next checkpoint is without them.
+    pub(super) fn forget(&self, number: usize) {
+        self.lock().pieces.remove(&number);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Saved> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the source names: the blobs of a list, or one blob.
+fn entries(args: &RetrieveArgs) -> Result<Vec<Entry>, Failure> {
+    let lists = Lists::new(&args.lists);
+    if let Ok(name) = args.source.parse::<ListName>()
+        && lists.contains(&name)
+    {
+        let list = lists
+            .load(&name)
+            .map_err(|error| Failure::fatal("bad_list", error.to_string()))?;
+        let blobs = list.blobs();
+        if blobs.is_empty() {
+            return Err(Failure::fatal(
+                "empty_list",
+                format!("the list '{name}' has no todo with a blob ID: nothing to retrieve"),
+            ));
+        }
+        let total = blobs.len();
+        return Ok(blobs
+            .into_iter()
+            .zip(1..)
+            .map(|(listed, number)| Entry {
+                number,
+                name: format!("{number}/{total} {}", shorten(&listed.title)),
+                title: listed.title,
+                blob: listed
+                    .blob
+                    .map_or_else(|error| error.to_string(), |blob| blob.to_string()),
+            })
+            .collect());
+    }
+    let blob: BlobId = args.source.parse().map_err(|_| not_found(&args.source))?;
+    Ok(vec![Entry {
+        number: 1,
+        name: blob.to_string(),
+        title: blob.to_string(),
+        blob: blob.to_string(),
+    }])
+}
+
+/// The document's error for what is neither a list nor a blob.
+pub(super) fn not_found(source: &str) -> Failure {
+    let source: String = source.chars().take(200).collect();
+    Failure::fatal(
+        "blob_not_found",
+        format!("Todo not found with blob ID '{source}'"),
+    )
+}
+
+fn shorten(title: &str) -> &str {
+    let end = (0..=TITLE.min(title.len()))
+        .rev()
+        .find(|end| title.is_char_boundary(*end));
+    &title[..end.unwrap_or(0)]
+}
