@@ -84,6 +84,7 @@ fn cancel(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illega
             spent: false,
         };
         end_row(tx, seq, &ended)?;
+        tx.sql.get(Sql::ItemsStop)?.execute((seq, now.0))?;
         tx.moved(place, standing.state, to);
     }
     Ok(Ok(()))

@@ -191,6 +191,7 @@ pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Job>, Fault>
             spent: false,
         };
         end_row(tx, *seq, &ended)?;
+        tx.sql.get(Sql::ItemsStop)?.execute((*seq, now.0))?;
         tx.moved(place, State::Pending, to);
     }
     jobs(tx, &seqs)

@@ -260,3 +260,33 @@ pub async fn a_check_begins_a_new_budget(store: &dyn Store) {
     assert_eq!((found.attempts, found.error), (0, Some(error("again"))));
     assert_eq!(store.attempts(claim.job).await.expect("attempts").len(), 1);
 }
+
+/// Items on which a check worked wait again when somebody else ends the parked job: by a cancel, or at its deadline.
+pub async fn the_end_of_a_parked_job_interrupts_items(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let mut brief = job("expired");
+    brief.timeout = Some(secs(30));
+    let expired = lab.run_job(brief).await;
+    let check = End::CheckAgain {
+        at: at(60),
+        every: secs(60),
+    };
+    lab.end(expired, check).await;
+    let cancelled = lab.parked("cancelled").await;
+    for claim in [expired, cancelled] {
+        lab.done(Write {
+            items: vec![item("looks", ItemState::Running)],
+            ..Write::new(claim, at(2))
+        })
+        .await;
+    }
+    lab.allowed(Request::Cancel, "cancelled", at(40)).await;
+    assert_eq!(store.expire(at(40)).await.expect("expire").len(), 1);
+    for claim in [expired, cancelled] {
+        let items = snapshot(store, claim.job).await.items;
+        assert_eq!(
+            (items[0].state, items[0].updated_at),
+            (ItemState::Pending, at(40))
+        );
+    }
+}

@@ -190,6 +190,7 @@ macro_rules! __behaviours {
                 checks_of_the_dead_are_spread
                 the_latest_interval_counts
                 a_check_begins_a_new_budget
+                the_end_of_a_parked_job_interrupts_items
             }
             claims {
                 priority_goes_first

@@ -11,6 +11,7 @@ use crate::{
 };
 
 impl Tables {
+    /// As in a database, a call that is refused may leave a gap in the numbers.
     pub(super) fn insert(&mut self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
         let last_seq = self.last_seq;
         let inserted: Result<Vec<_>, _> =
@@ -19,12 +20,11 @@ impl Tables {
             for seq in last_seq + 1..=self.last_seq {
                 self.remove(seq);
             }
-            self.last_seq = last_seq;
         }
         inserted
     }
 
-    /// Keys are looked at before the id: who submits again must get the first job, not a complaint about its id.
+    /// Keys are looked at before depth and id: who submits again must get the first job, not a complaint.
     fn insert_one(&mut self, job: Insert) -> Result<Inserted, Error> {
         if !self.kinds.contains_key(&job.kind) {
             return Err(Error::UnknownKind(job.kind));
@@ -35,9 +35,6 @@ impl Tables {
                 id: earlier.id.clone(),
                 new: false,
             });
-        }
-        if self.ids.contains_key(&(job.owner.clone(), job.id.clone())) {
-            return Err(Error::IdTaken(job.id));
         }
         let depth = self
             .pending
@@ -50,6 +47,9 @@ impl Tables {
             });
         }
         self.last_seq += 1;
+        if self.ids.contains_key(&(job.owner.clone(), job.id.clone())) {
+            return Err(Error::IdTaken(job.id));
+        }
         let row = row(self.last_seq, job);
         let inserted = Inserted {
             seq: row.job.seq,
