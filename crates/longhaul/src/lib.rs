@@ -20,4 +20,5 @@ pub use engine::{Engine, JobHandle};
 pub use handler::{Failure, Handler, Outcome};
 pub use longhaul_types as types;
 pub use model::{Job, NewJob};
+pub use rusqlite;
 pub use store::Store;
