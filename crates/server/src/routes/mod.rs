@@ -156,7 +156,8 @@ async fn refuse_when_draining(
     next.run(request).await
 }
 
-/// The access log: who came by which door and what they got. No query and no header, as those may hold secrets.
+/// The access log: who came by which door and what they got; reads at level debug, as polling would drown the rest. No
+/// query and no header, as those may hold secrets.
 async fn log(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
@@ -165,6 +166,10 @@ async fn log(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
+    if method.is_safe() {
+        tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
+    } else {
+        tracing::info!(target: "longhaul::access", ?door, %method, path, status, micros);
+    }
     response
 }

@@ -1,5 +1,13 @@
 //! A real server over a real unix socket and TCP, driven by the client and by bare HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod doors;
+mod errors;
+mod events;
+mod files;
 mod jobs;
+mod lifecycle;
+mod parts;
+mod raw;
+mod submission;
 mod support;

@@ -71,6 +71,22 @@ impl Handler for Gate {
     }
 }
 
+/// Writes 25 lines.
+struct Lines;
+
+impl Handler for Lines {
+    const KIND: &'static str = "test.lines";
+    type Args = Nothing;
+    type Output = ();
+
+    async fn run(&self, _: Nothing, job: &Context) -> Result<Outcome<()>, Failure> {
+        for number in 1..=25 {
+            job.info(format!("line {number}"));
+        }
+        Ok(Outcome::Done(()))
+    }
+}
+
 /// Three items, of which `b` fails, and a file of 26 letters.
 struct Parts;
 
@@ -138,6 +154,7 @@ impl Rig {
             .scratch(folder.path().join("scratch"))
             .register(Echo)
             .register(Gate(gate.subscribe()))
+            .register(Lines)
             .register(Parts)
             .start()
             .await
