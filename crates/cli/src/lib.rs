@@ -3,8 +3,21 @@
 //! The commands are clients. They speak HTTP to a server over a unix socket in the data folder and start it by
 //! themselves when none runs. Only this crate wires stores, server and systems together.
 
+pub mod commands;
+pub mod daemon;
 pub mod data_dir;
 pub mod exit;
+pub mod follow;
+pub mod longhaul;
+pub mod output;
 pub mod run_job;
+pub mod service;
+pub mod session;
 pub mod settings;
 pub mod terminal;
+
+/// Version of the programs.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The build: version and commit. Commands and servers of different builds do not talk to each other.
+pub const BUILD: &str = env!("LONGHAUL_BUILD");

@@ -141,6 +141,44 @@ impl Settings {
         }
     }
 
+    /// Whether JSON is wanted.
+    pub fn json(&self) -> bool {
+        self.global.json
+    }
+
+    /// The flags that another command needs to reach the same server, with a blank before each; empty when it needs none.
+    pub fn flags(&self) -> String {
+        let mut flags = String::new();
+        let mut add = |name: &str, value: &dyn std::fmt::Display| {
+            flags.push_str(&format!(" --{name} '{value}'"));
+        };
+        if let Some(path) = &self.global.data_dir {
+            add("data-dir", &path.display());
+        }
+        if let Some(url) = &self.global.url {
+            add("url", url);
+        }
+        if let Some(path) = &self.global.token_file {
+            add("token-file", &path.display());
+        }
+        flags
+    }
+
+    /// The token's file that a flag or the environment names, absolute.
+    pub fn token_file(&self) -> Result<Option<PathBuf>> {
+        let flag = self
+            .global
+            .token_file
+            .as_deref()
+            .map(path_text)
+            .transpose()?;
+        let found = self.trusted(flag, "LONGHAUL_TOKEN_FILE", "token_file")?;
+        found
+            .filter(|(place, _)| *place < Place::UserFile)
+            .map(|(place, path)| self.absolute(place, &path))
+            .transpose()
+    }
+
     /// A setting that either file may hold, under a path of keys (`["waltodo", "network"]`); `variable` is the
     /// environment's name for it. Numbers and truth values come as text.
     pub fn text(&self, variable: &str, keys: &[&str]) -> Result<Option<String>> {

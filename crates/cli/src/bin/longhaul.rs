@@ -1,2 +1,7 @@
 //! The program `longhaul`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    longhaul_cli::longhaul::main()
+}

@@ -8,6 +8,7 @@ mod claim;
 mod end;
 mod error;
 mod insert;
+mod inspect;
 mod list;
 mod lock;
 mod open;
@@ -30,7 +31,7 @@ use std::{
 use async_trait::async_trait;
 use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
 
-pub use self::lock::RunLock;
+pub use self::{inspect::Inspection, lock::RunLock};
 use self::{
     open::{Purpose, connect, ensure_schema},
     read::Readers,

@@ -177,7 +177,7 @@ pub(super) fn newest() -> i64 {
 }
 
 /// Version of the newest migration in the file; 0 when it has none of our tables.
-fn version(db: &Connection, path: &Path) -> Result<i64, Error> {
+pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, Error> {
     let fail = |error: rusqlite::Error| store_error(&error, path);
     let known = db.table_exists(None, HISTORY).map_err(fail)?;
     if !known {

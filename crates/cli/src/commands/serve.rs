@@ -1,0 +1,303 @@
+//! `longhaul serve`: runs jobs and answers the commands.
+//!
+//! Invariant: one server runs on a data folder, by the lock of its database. It ends only after its runs have given
+//! their jobs back.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use longhaul::{
+    Engine,
+    engine::{self, Builder},
+    store,
+};
+use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server, StopReason};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    BUILD, VERSION,
+    data_dir::DataDir,
+    exit::{Fail, Result},
+    run_job::{self, RunJob},
+    settings::Settings,
+};
+
+/// Time without work and clients after which a server that was started in the background stops.
+const IDLE: Duration = Duration::from_mins(1);
+/// How long a start waits for the end of another that is about to stop.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two tries to take the lock.
+const LOOK: Duration = Duration::from_millis(20);
+/// A log of a background server that is larger when the next one starts is put aside.
+pub(crate) const MAX_LOG: u64 = 8 << 20;
+
+/// Flags of `longhaul serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Listen on this TCP address too; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// Who may come in over TCP: whoever shows the token, or everybody on this machine
+    #[arg(long, value_enum, default_value_t = Access::Token, requires = "listen")]
+    access: Access,
+    /// Answer over TCP to this name too, as clients write it: NAME or NAME:PORT
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    host: Vec<String>,
+    /// Runs at a time in each queue
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// Started by a command: leave its terminal, and stop when nobody needs it
+    #[arg(long, hide = true)]
+    pub(crate) on_demand: bool,
+    /// Seconds after which a server that nobody needs stops
+    #[arg(long, hide = true, value_name = "SECONDS", requires = "on_demand")]
+    idle: Option<f64>,
+    /// The build to say
+    #[arg(long, hide = true)]
+    build_id: Option<String>,
+}
+
+/// Who may come in over TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Access {
+    /// Whoever shows the token.
+    Token,
+    /// Everybody on this machine, on loopback alone.
+    Open,
+}
+
+/// Serves until it is told to stop.
+pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
+    let data = DataDir::open(&settings.data_dir()?)?;
+    leave_caller(args.on_demand)?;
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(args, settings, &data))
+}
+
+/// Takes over nothing of the caller's but its standard streams: no descriptor that would hold a lock or a pipe open, and
+/// in the background neither its terminal nor its folder.
+fn leave_caller(on_demand: bool) -> Result {
+    for descriptor in inherited() {
+        // It may be the one that read the list, which is closed already.
+        let _ = nix::unistd::close(descriptor);
+    }
+    if on_demand {
+        // A process that leads a group has left its caller already.
+        let _ = rustix::process::setsid();
+        std::env::set_current_dir("/")?;
+    }
+    Ok(())
+}
+
+fn inherited() -> Vec<i32> {
+    let entries = fs::read_dir("/dev/fd").into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|descriptor| *descriptor > 2)
+        .collect()
+}
+
+fn start_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = std::env::var("LONGHAUL_LOG").unwrap_or_default();
+    let filter = if filter.is_empty() { "info" } else { &filter };
+    let started = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::builder().parse_lossy(filter))
+        .with_writer(io::stderr)
+        .with_ansi(crate::terminal::stderr().color)
+        .with_target(false)
+        .try_init();
+    if let Err(error) = started {
+        eprintln!("longhaul: no log: {error}");
+    }
+}
+
+async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let engine = start_engine(args, data).await?;
+    let options = options(args, settings, data)?;
+    let handle = match Server::bind(engine.clone(), options).await {
+        Ok(server) => server.start(),
+        Err(error) => {
+            engine.shutdown().await;
+            return Err(Fail::failed(error.to_string()));
+        }
+    };
+    announce(args, data, &handle);
+    let stopper = handle.stopper();
+    let mut stopping = std::pin::pin!(stop(handle, &engine));
+    tokio::select! {
+        reason = &mut stopping => return Ok(ended(reason)),
+        name = signals.next() => tracing::info!("{name}: stopping; what runs goes on with the next server"),
+    }
+    stopper.stop();
+    tokio::select! {
+        reason = &mut stopping => Ok(ended(reason)),
+        name = signals.next() => {
+            tracing::warn!("{name} again: stopping at once; the next server rescues what runs");
+            std::process::exit(130)
+        }
+    }
+}
+
+async fn stop(handle: Handle, engine: &Engine) -> StopReason {
+    let reason = handle.wait().await;
+    engine.shutdown().await;
+    reason
+}
+
+fn ended(reason: StopReason) -> ExitCode {
+    tracing::info!(
+        "stopped: {}",
+        match reason {
+            StopReason::Idle => "nobody needs it",
+            StopReason::Asked => "asked over the API",
+            StopReason::Told => "told to",
+        }
+    );
+    ExitCode::SUCCESS
+}
+
+/// The engine with every kind of job that this program knows: one line a kind.
+fn engine(args: &Args, data: &DataDir) -> Builder {
+    Engine::open(data.database())
+        .concurrency(args.concurrency)
+        .register(RunJob)
+}
+
+/// Starts the engine, and waits a moment for the end of another server on the folder.
+async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
+    let path = data.database();
+    // SQLite gives the files beside the database the rights of the database.
+    DataDir::private_file(&path).map_err(|error| Fail::io(path.display(), &error))?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answers = UnixStream::connect(data.socket()).is_ok();
+        match engine(args, data).start().await {
+            Ok(engine) => return Ok(engine),
+            Err(engine::Error::Store(store::Error::Locked(why))) => {
+                if answers || Instant::now() >= end {
+                    return Err(Fail::failed(format!(
+                        "a server runs on {} already: {why}",
+                        data.path().display()
+                    ))
+                    .hint("Use that one, or stop it first; another folder (--data-dir) can have its own."));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            Err(error) => return Err(Fail::failed(error.to_string())),
+        }
+    }
+}
+
+fn options(args: &Args, settings: &Settings, data: &DataDir) -> Result<Options> {
+    let idle = match args.idle {
+        Some(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|error| Fail::usage(format!("--idle: {error}")))?,
+        None => IDLE,
+    };
+    let mut options = Options::new(VERSION, args.build_id.as_deref().unwrap_or(BUILD))
+        .socket(data.socket())
+        .stop_when_idle(args.on_demand.then_some(idle))
+        .admission(LocalOnly::kinds([run_job::KIND]));
+    if let Some(address) = args.listen {
+        options = options.tcp(address);
+        options = args.host.iter().fold(options, Options::host);
+        let path = settings
+            .token_file()?
+            .unwrap_or_else(|| data.path().join("token"));
+        match args.access {
+            Access::Open => options = options.access_open(true),
+            Access::Token => make_token(&path)?,
+        }
+        if path.exists() {
+            let token = AdminToken::read(&path).map_err(|error| Fail::failed(error.to_string()))?;
+            options = options.token(token);
+        }
+    }
+    Ok(options)
+}
+
+/// Makes a random token at `path`, unless there is a file.
+fn make_token(path: &Path) -> Result {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(mut file) => {
+            let halves = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+            writeln!(file, "{}{}", halves[0].simple(), halves[1].simple())?;
+            file.sync_all()?;
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Fail::io(path.display(), &error)),
+    }
+}
+
+fn announce(args: &Args, data: &DataDir, handle: &Handle) {
+    tracing::info!(
+        pid = std::process::id(),
+        build = args.build_id.as_deref().unwrap_or(BUILD),
+        "listening on {}",
+        data.socket().display()
+    );
+    if let Some(address) = handle.tcp() {
+        match args.access {
+            Access::Open => {
+                tracing::info!("listening on http://{address}, open to everybody on this machine");
+            }
+            Access::Token => {
+                tracing::info!("listening on http://{address}, for whoever shows the token");
+            }
+        }
+    }
+}
+
+/// The signals that end a server.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.hangup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// What a server needs to be told on its command line, to be started with the same settings.
+pub fn command_line(program: &Path, data: &Path) -> [PathBuf; 4] {
+    [
+        program.to_owned(),
+        "serve".into(),
+        "--data-dir".into(),
+        data.to_owned(),
+    ]
+}

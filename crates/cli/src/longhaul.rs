@@ -1,0 +1,123 @@
+//! The program `longhaul`: its command line, and which command does what.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser};
+
+use crate::{
+    commands::{
+        cancel, completions, doctor, jobs, logs, remove, retry, run, serve, service, start, status,
+        submit, watch,
+    },
+    exit::Result,
+    settings::{Global, Settings},
+};
+
+/// Long operations in the background, never lost.
+///
+/// A job runs on, whatever happens to the terminal, the process or the machine. The commands start the server by
+/// themselves.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "longhaul", version, long_version = crate::BUILD)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 completed with failed items, 4 not authorised, \
+    5 not found, 6 cancelled, 7 server unreachable, 8 waiting timed out, 130 detached"
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Run any program as a job
+    Run(run::Args),
+    /// Start a job of any kind
+    Submit(submit::Args),
+    /// List jobs, newest first
+    Jobs(jobs::Args),
+    /// Say where a job stands
+    Status(status::Args),
+    /// Follow a job to its end; Ctrl-C leaves it running
+    Watch(watch::Args),
+    /// Print a job's log
+    Logs(logs::Args),
+    /// Ask for the end of jobs
+    Cancel(cancel::Args),
+    /// Give jobs that ended another go; finished items are kept
+    Retry(retry::Args),
+    /// Start held or scheduled jobs now
+    Start(start::Args),
+    /// Remove jobs that have ended
+    Remove(remove::Args),
+    /// Run the server here, until it is told to stop
+    Serve(serve::Args),
+    /// Have systemd run the server, from login or boot on
+    Service(service::Args),
+    /// Look for trouble, and say what to do about it
+    Doctor(doctor::Args),
+    /// Print what a shell needs to complete the command line
+    Completions(completions::Args),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody reads: nothing to say.
+            let _ = error.print();
+            return ExitCode::from(
+                u8::try_from(error.exit_code()).unwrap_or(longhaul_types::exit::USAGE),
+            );
+        }
+    };
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(fail) => fail.report("longhaul"),
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<ExitCode> {
+    if let Command::Completions(args) = &cli.command {
+        return completions::run(args, Cli::command());
+    }
+    let settings = Settings::load(&cli.global)?;
+    let settings = &settings;
+    if let Command::Serve(args) = &cli.command {
+        return serve::run(args, settings);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Run(args) => run::run(args, settings).await,
+            Command::Submit(args) => submit::run(args, settings).await,
+            Command::Jobs(args) => jobs::run(args, settings).await,
+            Command::Status(args) => status::run(args, settings).await,
+            Command::Watch(args) => watch::run(args, settings).await,
+            Command::Logs(args) => logs::run(args, settings).await,
+            Command::Cancel(args) => cancel::run(args, settings).await,
+            Command::Retry(args) => retry::run(args, settings).await,
+            Command::Start(args) => start::run(args, settings).await,
+            Command::Remove(args) => remove::run(args, settings).await,
+            Command::Service(args) => service::run(args, settings).await,
+            Command::Doctor(args) => doctor::run(args, settings).await,
+            Command::Serve(args) => serve::run(args, settings),
+            Command::Completions(args) => completions::run(args, Cli::command()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
