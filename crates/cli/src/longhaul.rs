@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        cancel, completions, doctor, jobs, logs, remove, retry, run, serve, service, start, status,
-        submit, watch,
+        bench, cancel, completions, doctor, jobs, logs, remove, retry, run, serve, service, start,
+        status, submit, watch,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -58,6 +58,8 @@ enum Command {
     Service(service::Args),
     /// Look for trouble, and say what to do about it
     Doctor(doctor::Args),
+    /// Measure how fast this machine runs jobs
+    Bench(bench::Args),
     /// Print what a shell needs to complete the command line
     Completions(completions::Args),
 }
@@ -84,6 +86,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
     if let Command::Completions(args) = &cli.command {
         return completions::run(args, Cli::command());
     }
+    if let Command::Bench(args) = &cli.command {
+        return bench::run(args);
+    }
     let settings = Settings::load(&cli.global)?;
     let settings = &settings;
     if let Command::Serve(args) = &cli.command {
@@ -106,6 +111,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
+            Command::Bench(args) => bench::run(args),
             Command::Serve(args) => serve::run(args, settings),
             Command::Completions(args) => completions::run(args, Cli::command()),
         }

@@ -1,5 +1,6 @@
 //! The commands of `longhaul`, a file each.
 
+pub mod bench;
 pub mod cancel;
 pub mod completions;
 pub mod doctor;

@@ -1,0 +1,68 @@
+//! `longhaul bench`: how fast this machine runs jobs, as ratios to a bare loop of SQLite in the same run.
+//!
+//! Figures are medians; floor and engine take turns, so that a machine that is busy with other things is busy for both.
+
+mod floor;
+mod jobs;
+mod monitors;
+mod process;
+mod report;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use crate::exit::{Fail, Result};
+use report::Report;
+
+/// Arguments of `longhaul bench`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Runs of each figure; the median is shown
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    samples: u32,
+    /// Measure again beside this many finished jobs
+    #[arg(long, value_name = "JOBS", default_value_t = 0)]
+    finished: u32,
+    /// Keep this many monitors that look every 10 s, for 30 s
+    #[arg(long, value_name = "JOBS", default_value_t = 0)]
+    monitors: u32,
+    /// Folder for the databases; what counts is its file system
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let report = runtime
+        .block_on(measure(args))
+        .map_err(|error| Fail::failed(format!("the measurement failed: {error:#}")))?;
+    if args.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: &Args) -> anyhow::Result<Report> {
+    let folder = match &args.dir {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir()?,
+    };
+    let mut report = Report::new(floor::sync_time(folder.path())?);
+    let few = jobs::measure(folder.path(), args.samples, 0, &mut report).await?;
+    if args.finished > 0 {
+        let mut beside = Report::new(report.sync);
+        let many = jobs::measure(folder.path(), args.samples, args.finished, &mut beside).await?;
+        report.compare(args.finished, &few, &many);
+    }
+    if args.monitors > 0 {
+        monitors::measure(folder.path(), args.monitors, &mut report).await?;
+    }
+    Ok(report)
+}
