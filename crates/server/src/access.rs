@@ -93,7 +93,11 @@ impl Access {
                 SocketAddr::V4(address) => add(&address.ip().to_string()),
                 SocketAddr::V6(address) => add(&format!("[{}]", address.ip())),
             }
-            if address.ip().is_loopback() {
+            if address.ip().is_unspecified() {
+                add("127.0.0.1");
+                add("[::1]");
+            }
+            if address.ip().is_loopback() || address.ip().is_unspecified() {
                 add("localhost");
             }
         }

@@ -1,4 +1,6 @@
 //! Connections: accepted within a bound, served with limits of time, closed in an orderly way.
+//!
+//! Invariant: who has connected gets an answer, also while the server stops: then, that it stops.
 
 use std::{
     convert::Infallible,
@@ -12,18 +14,19 @@ use std::{
 };
 
 use axum::{Router, body::Body};
+use futures_util::FutureExt;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener, UnixStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::{Door, routes::App};
+use crate::{Door, routes::App, stall::Stall};
 
 /// The wait after the system could not accept: it has no descriptors left, say.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -57,6 +60,24 @@ impl Connections {
     /// Connections that were ever opened.
     pub(crate) fn ever(&self) -> u64 {
         self.ever.load(Ordering::SeqCst)
+    }
+
+    fn serve(
+        self: &Arc<Self>,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        door: Door,
+        slot: OwnedSemaphorePermit,
+        router: &Router,
+        app: &Arc<App>,
+    ) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        self.ever.fetch_add(1, Ordering::SeqCst);
+        let opened = Opened(Arc::clone(self));
+        let (router, app) = (router.clone(), Arc::clone(app));
+        self.tasks.spawn(async move {
+            let _held = (slot, opened);
+            serve(io, door, router, &app).await;
+        });
     }
 }
 
@@ -104,7 +125,7 @@ fn check_peer(me: u32, peer: u32) -> io::Result<()> {
     Err(io::ErrorKind::ConnectionAborted.into())
 }
 
-/// Accepts and serves connections until the server stops.
+/// Accepts and serves connections until the doors close, and then those that have come before.
 pub(crate) async fn accept<L: Listener>(
     listener: L,
     router: Router,
@@ -112,31 +133,33 @@ pub(crate) async fn accept<L: Listener>(
     connections: Arc<Connections>,
 ) {
     loop {
-        let Ok(slot) = Arc::clone(&connections.slots).acquire_owned().await else {
+        let slot = tokio::select! {
+            biased;
+            () = app.closing.cancelled() => break,
+            slot = Arc::clone(&connections.slots).acquire_owned() => slot,
+        };
+        let Ok(slot) = slot else {
             return;
         };
         let accepted = tokio::select! {
             biased;
-            () = app.stopping.cancelled() => return,
+            () = app.closing.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let io = match accepted {
-            Ok(io) => io,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+        match accepted {
+            Ok(io) => connections.serve(io, L::DOOR, slot, &router, &app),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection; trying again");
                 sleep(PATIENCE).await;
-                continue;
             }
-        };
-        connections.open.fetch_add(1, Ordering::SeqCst);
-        connections.ever.fetch_add(1, Ordering::SeqCst);
-        let opened = Opened(Arc::clone(&connections));
-        let (router, app) = (router.clone(), Arc::clone(&app));
-        connections.tasks.spawn(async move {
-            let _held = (slot, opened);
-            serve(io, L::DOOR, router, &app).await;
-        });
+        }
+    }
+    // The system has let these in: they waited for nothing but their turn.
+    while let Ok(slot) = Arc::clone(&connections.slots).try_acquire_owned()
+        && let Some(Ok(io)) = listener.accept().now_or_never()
+    {
+        connections.serve(io, L::DOOR, slot, &router, &app);
     }
 }
 
@@ -155,6 +178,7 @@ async fn serve(
     router: Router,
     app: &App,
 ) {
+    let late = app.stopping.is_cancelled();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(door);
@@ -169,17 +193,22 @@ async fn serve(
             .timer(TokioTimer::new())
             .header_read_timeout(app.limits.head_time)
             .max_buf_size(HEAD)
-            .serve_connection(TokioIo::new(io), service)
+            .keep_alive(!late)
+            .serve_connection(TokioIo::new(Stall::new(io, app.limits.stall)), service)
     );
     let served = tokio::select! {
-        served = connection.as_mut() => served,
+        biased;
         () = app.stopping.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            // Closing at once would leave a request unanswered that is on its way on a new connection.
+            if !late {
+                connection.as_mut().graceful_shutdown();
+            }
             match timeout(app.limits.grace, connection).await {
                 Ok(served) => served,
                 Err(_) => return,
             }
         }
+        served = connection.as_mut() => served,
     };
     if let Err(error) = served {
         // Clients that go away are no fault.

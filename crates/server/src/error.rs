@@ -37,6 +37,11 @@ pub enum Error {
     /// Something that is no socket lies where the socket should be.
     #[error("{0} exists and is no socket; move it away")]
     NotASocket(PathBuf),
+    /// The system has no room for the socket's path.
+    #[error(
+        "{0} is too long for a unix socket, which has room for 107 bytes; choose a shorter folder"
+    )]
+    LongPath(PathBuf),
     /// A server answers on this socket already.
     #[error("a server listens on {0} already")]
     InUse(PathBuf),

@@ -16,6 +16,9 @@ use tokio::net::UnixListener;
 
 use crate::Error;
 
+/// Bytes that the system has room for in a socket's path.
+const LONGEST: usize = 107;
+
 /// Makes `path` a folder that is this user's alone, mode 0700, with what is missing above it.
 ///
 /// Errors: [`Error::Foreign`], and [`Error::NotPrivate`] where the rights of others can not be taken away.
@@ -74,6 +77,9 @@ impl Socket {
     /// Listens on `path`, mode 0600, in a folder that is this user's alone. A socket that nobody listens on is replaced:
     /// the caller holds the lock that says so.
     pub(crate) fn bind(path: &Path) -> Result<Self, Error> {
+        if path.as_os_str().len() > LONGEST {
+            return Err(Error::LongPath(path.to_owned()));
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         secure_folder(folder)?;
         match fs::symlink_metadata(path) {

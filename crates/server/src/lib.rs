@@ -26,6 +26,7 @@ mod query;
 mod request;
 mod routes;
 mod server;
+mod stall;
 mod token;
 mod view;
 

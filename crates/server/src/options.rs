@@ -35,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Time that connections have to end after a stop.
     pub(crate) grace: Duration,
+    /// Time in which a peer must read something of what waits for it.
+    pub(crate) stall: Duration,
     /// Between two comments on a quiet stream, and between two looks at the job of one.
     pub(crate) heartbeat: Duration,
 }
@@ -59,6 +61,7 @@ impl Options {
                 head_time: Duration::from_secs(30),
                 connections: 8192,
                 grace: Duration::from_secs(5),
+                stall: Duration::from_mins(1),
                 heartbeat: Duration::from_secs(15),
             },
         }
@@ -135,6 +138,13 @@ impl Options {
     pub fn request_times(mut self, head: Duration, body: Duration) -> Self {
         self.limits.head_time = head;
         self.limits.body_time = body;
+        self
+    }
+
+    /// Time in which a client must read something of what waits for it; a minute unless said otherwise.
+    #[must_use]
+    pub fn stall_time(mut self, time: Duration) -> Self {
+        self.limits.stall = time;
         self
     }
 

@@ -99,6 +99,7 @@ impl Server {
             draining: AtomicBool::new(false),
             stop: watch::Sender::new(None),
             stopping: CancellationToken::new(),
+            closing: CancellationToken::new(),
         });
         Ok(Self {
             app,
@@ -164,6 +165,7 @@ impl Server {
         app.stopping.cancelled().await;
         // First the name: who comes now finds no server, and not one that does not answer.
         drop(file);
+        app.closing.cancel();
         for part in parts {
             if let Err(error) = part.await {
                 tracing::error!(%error, "a part of the server ended wrongly");

@@ -17,7 +17,10 @@ use axum::{
 use futures_util::{Stream, stream};
 use longhaul::engine::{Events, Heard};
 use longhaul_types::{Event, EventKind, JobId, event::MISSED};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, interval_at},
+};
 
 use super::{App, job::find};
 use crate::{access::Caller, answer::Refusal, query::Query, request::Id};
@@ -62,6 +65,7 @@ pub(super) async fn one(
         owner: job.owner.clone(),
         id,
         kind: job.kind.clone(),
+        looks: interval_at(Instant::now() + app.limits.heartbeat, app.limits.heartbeat),
         ready: VecDeque::new(),
         revision: 0,
         ended: false,
@@ -131,6 +135,8 @@ struct JobFeed {
     owner: String,
     id: JobId,
     kind: String,
+    /// When to look after the job though nothing was heard.
+    looks: Interval,
     /// Messages to send before anything else: a handful at most.
     ready: VecDeque<Message>,
     /// The newest revision that was sent.
@@ -164,7 +170,7 @@ impl JobFeed {
                     }
                     self.look(false).await;
                 }
-                () = sleep(self.app.limits.heartbeat) => self.look(false).await,
+                _ = self.looks.tick() => self.look(false).await,
             }
         }
     }

@@ -79,6 +79,8 @@ pub(crate) struct App {
     pub(crate) stop: watch::Sender<Option<StopReason>>,
     /// Streams end and connections close.
     pub(crate) stopping: CancellationToken,
+    /// Nobody finds the server any more: its doors close.
+    pub(crate) closing: CancellationToken,
 }
 
 impl App {

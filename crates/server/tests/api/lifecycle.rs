@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use longhaul::{testing::TestClock, types::body::SubmitRequest};
+use longhaul::{NewJob, model::Start, testing::TestClock, types::body::SubmitRequest};
 use longhaul_client::Client;
 use longhaul_server::StopReason;
 use serde_json::json;
 
-use crate::support::{Rig, request, within};
+use crate::{
+    raw,
+    support::{Rig, request, within},
+};
 
 #[tokio::test]
 async fn a_server_stops_when_asked_and_its_socket_goes() {
@@ -129,4 +132,66 @@ async fn a_held_job_keeps_the_server_and_a_running_one_too() {
     assert_eq!(reason, StopReason::Idle);
     assert!(!socket.exists());
     rig.engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_has_connected_is_told_that_the_server_stops() {
+    let rig = Rig::new().await;
+    // One thread: the server sees both the connection and the stop when this test waits next.
+    let connected = raw::unix(&rig, "POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut connected = connected.await;
+    rig.handle.stop();
+    let answer = raw::rest(&mut connected).await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("retry-after: 1"), "{answer}");
+    assert!(answer.contains("unavailable"), "{answer}");
+    within(rig.handle.wait()).await;
+    rig.engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_given_up() {
+    let rig = Rig::with(|options| options.stall_time(Duration::from_millis(50))).await;
+    let deaf = raw::unix(&rig, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    within(async {
+        while rig.handle.connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // More than the system and the server hold back for it.
+        while rig.handle.connections() > 0 {
+            let many = (0..1000).map(|_| NewJob::raw("test.echo", "{}").start(Start::Held));
+            rig.engine.submit_many(many.collect()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    drop(deaf);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_connections_than_there_may_be() {
+    let rig = Rig::with(|options| options.connections(2)).await;
+    let first = raw::unix(&rig, "").await;
+    let second = raw::unix(&rig, "").await;
+    let mut third = raw::unix(
+        &rig,
+        "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    within(async {
+        while rig.handle.connections() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.handle.connections(), 2);
+    drop(first);
+    let answer = raw::rest(&mut third).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(second);
+    rig.stop().await;
 }
