@@ -14,7 +14,6 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use futures_util::FutureExt;
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -30,6 +29,8 @@ use crate::{Door, routes::App, stall::Stall};
 
 /// The wait after the system could not accept: it has no descriptors left, say.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// The wait for connections that the system has let in when the doors close; none comes after.
+const LAST_LOOK: Duration = Duration::from_millis(10);
 /// Bytes of a request's head, and of a connection's buffer.
 const HEAD: usize = 64 << 10;
 
@@ -157,7 +158,7 @@ pub(crate) async fn accept<L: Listener>(
     }
     // The system has let these in: they waited for nothing but their turn.
     while let Ok(slot) = Arc::clone(&connections.slots).try_acquire_owned()
-        && let Some(Ok(io)) = listener.accept().now_or_never()
+        && let Ok(Ok(io)) = timeout(LAST_LOOK, listener.accept()).await
     {
         connections.serve(io, L::DOOR, slot, &router, &app);
     }

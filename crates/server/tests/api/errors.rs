@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::{
     raw,
-    support::{Rig, within},
+    support::{Rig, TOKEN, within},
 };
 
 const JOBS: &str = "http://localhost/api/v1/jobs";
@@ -165,6 +165,23 @@ async fn bodies_that_are_too_large_are_answered_all_the_same() {
     let post = http.post(JOBS).header("content-type", "application/json");
     let response = post.body(body).send().await.unwrap();
     problem(response, 413, "too_large").await;
+    rig.stop().await;
+
+    // A client that sends all before it reads is not cut off.
+    let rig = Rig::tcp().await;
+    let spaces = " ".repeat(6 << 20);
+    let host = rig.handle.tcp().unwrap();
+    let answer = raw::tcp(
+        &rig,
+        &format!(
+            "POST /api/v1/jobs HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Connection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{spaces}",
+            spaces.len()
+        ),
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     rig.stop().await;
 }
 

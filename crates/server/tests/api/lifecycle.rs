@@ -1,6 +1,6 @@
 //! How a server ends: asked, told, or needed by nobody.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, os::unix::net::UnixStream, sync::Arc, time::Duration};
 
 use longhaul::{NewJob, model::Start, testing::TestClock, types::body::SubmitRequest};
 use longhaul_client::Client;
@@ -137,10 +137,13 @@ async fn a_held_job_keeps_the_server_and_a_running_one_too() {
 #[tokio::test]
 async fn who_has_connected_is_told_that_the_server_stops() {
     let rig = Rig::new().await;
-    // One thread: the server sees both the connection and the stop when this test waits next.
-    let connected = raw::unix(&rig, "POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n");
-    let mut connected = connected.await;
+    // One thread, and nothing waits: the server sees the connection only after the stop.
+    let mut connected = UnixStream::connect(rig.handle.socket().unwrap()).unwrap();
+    let request = b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n";
+    connected.write_all(request).unwrap();
     rig.handle.stop();
+    connected.set_nonblocking(true).unwrap();
+    let mut connected = tokio::net::UnixStream::from_std(connected).unwrap();
     let answer = raw::rest(&mut connected).await;
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(answer.contains("retry-after: 1"), "{answer}");
