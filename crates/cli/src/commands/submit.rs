@@ -24,7 +24,7 @@ pub struct Args {
     kind: String,
     /// Its args as JSON: text, @FILE, or - for standard input
     #[arg(value_name = "ARGS", default_value = "{}")]
-    json: String,
+    content: String,
     #[command(flatten)]
     job: JobArgs,
     /// Do not run before this span of time is over
@@ -101,7 +101,7 @@ impl JobArgs {
 pub async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let mut request = args
         .job
-        .request(&args.kind, read_args(&args.json)?, settings)?;
+        .request(&args.kind, read_args(&args.content)?, settings)?;
     request.run_at = args.at.or_else(|| Some(Timestamp::now() + args.delay?));
     request.held = args.held;
     request.unique_key.clone_from(&args.unique_key);

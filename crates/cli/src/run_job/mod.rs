@@ -316,10 +316,10 @@ impl<'a> Output<'a> {
             };
             for cut in cuts {
                 self.take(level, cut);
-            }
-            if self.ahead >= LINES_AHEAD {
-                self.ahead = 0;
-                self.job.commit().run().await?;
+                if self.ahead >= LINES_AHEAD {
+                    self.ahead = 0;
+                    self.job.commit().run().await?;
+                }
             }
         }
         Ok(())

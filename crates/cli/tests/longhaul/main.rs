@@ -1,0 +1,10 @@
+//! The program `longhaul` as people run it: real processes, real sockets, real signals, `kill -9`.
+
+mod support;
+
+mod commands;
+mod daemon;
+mod exit_codes;
+mod run;
+mod safety;
+mod terminal;
