@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod data_dir;
 pub mod exit;
 pub mod follow;
+pub mod kinds;
 pub mod longhaul;
 pub mod output;
 pub mod run_job;

@@ -12,11 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul::{
-    Engine,
-    engine::{self, Builder},
-    store,
-};
+use longhaul::{Engine, engine, store};
 use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server, StopReason};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -24,7 +20,7 @@ use crate::{
     BUILD, VERSION,
     data_dir::DataDir,
     exit::{Fail, Result},
-    run_job::{self, RunJob},
+    kinds,
     settings::Settings,
 };
 
@@ -168,14 +164,7 @@ fn ended(reason: StopReason) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The engine with every kind of job that this program knows: one line a kind.
-fn engine(args: &Args, data: &DataDir) -> Builder {
-    Engine::open(data.database())
-        .concurrency(args.concurrency)
-        .register(RunJob)
-}
-
-/// Starts the engine, and waits a moment for the end of another server on the folder.
+/// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
 async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
     let path = data.database();
     // SQLite gives the files beside the database the rights of the database.
@@ -183,7 +172,8 @@ async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
     let end = Instant::now() + PATIENCE;
     loop {
         let answers = UnixStream::connect(data.socket()).is_ok();
-        match engine(args, data).start().await {
+        let builder = Engine::open(data.database()).concurrency(args.concurrency);
+        match kinds::register(builder).start().await {
             Ok(engine) => return Ok(engine),
             Err(engine::Error::Store(store::Error::Locked(why))) => {
                 if answers || Instant::now() >= end {
@@ -209,7 +199,7 @@ fn options(args: &Args, settings: &Settings, data: &DataDir) -> Result<Options> 
     let mut options = Options::new(VERSION, args.build_id.as_deref().unwrap_or(BUILD))
         .socket(data.socket())
         .stop_when_idle(args.on_demand.then_some(idle))
-        .admission(LocalOnly::kinds([run_job::KIND]));
+        .admission(LocalOnly::kinds(kinds::LOCAL));
     if let Some(address) = args.listen {
         options = options.tcp(address);
         options = args.host.iter().fold(options, Options::host);

@@ -1,0 +1,20 @@
+//! Every kind of job that these programs run: one line a kind.
+//!
+//! Invariant: a kind whose args name a program, a path or an address is taken over the unix socket alone.
+
+use longhaul::engine::Builder;
+use longhaul_walrus::retrieve::Retrieve;
+
+use crate::run_job::RunJob;
+
+/// An engine with every kind.
+pub fn register(builder: Builder) -> Builder {
+    builder.register(RunJob).register(Retrieve::default())
+}
+
+/// The kinds that are not taken over TCP.
+pub const LOCAL: [&str; 2] = [kind::<RunJob>(), kind::<Retrieve>()];
+
+const fn kind<H: longhaul::Handler>() -> &'static str {
+    H::KIND
+}
