@@ -69,11 +69,20 @@ pub async fn connect(data: &DataDir) -> Result<Client> {
     if let Found::Ours = find(&client).await? {
         return Ok(client);
     }
-    let _lock = lock_starts(data).await?;
+    let mut lock = lock_starts(data).await?;
     for _ in 0..TRIES {
         match find(&client).await? {
             Found::Ours => return Ok(client),
-            Found::Other(info) => replace(data, &client, &info).await?,
+            Found::Other(info) => {
+                let is_service = !info.on_demand && service::is_active();
+                replace(data, &client, &info).await?;
+                if is_service {
+                    // The service takes the lock itself.
+                    drop(lock);
+                    restart_service(&client).await?;
+                    lock = lock_starts(data).await?;
+                }
+            }
             Found::Strange => {
                 eprintln!("longhaul: replacing a server that speaks another version");
                 stop_and_wait(data, &client).await?;
@@ -82,6 +91,7 @@ pub async fn connect(data: &DataDir) -> Result<Client> {
             Found::Nobody => start(data, &client).await?,
         }
     }
+    drop(lock);
     Err(Fail::unreachable("the server does not stay").hint(see_log(data)))
 }
 
@@ -104,6 +114,24 @@ pub async fn stop(data: &DataDir) -> Result<bool> {
     };
     stop_and_wait(data, &client).await?;
     Ok(true)
+}
+
+/// Makes room for a server that somebody starts on purpose: one that a command started gives way, any other stays. Holds
+/// commands back from starting another until the answer is dropped.
+pub async fn make_room(data: &DataDir) -> Result<File> {
+    let lock = lock_starts(data).await?;
+    match running(data).await? {
+        None => Ok(lock),
+        Some((client, Some(info))) if info.on_demand => {
+            stop_and_wait(data, &client).await?;
+            Ok(lock)
+        }
+        Some(_) => Err(Fail::failed(format!(
+            "a server runs on {} already",
+            data.path().display()
+        ))
+        .hint("Use that one, or stop it first; another folder (--data-dir) can have its own.")),
+    }
 }
 
 async fn find(client: &Client) -> Result<Found> {
@@ -153,11 +181,11 @@ async fn replace(data: &DataDir, client: &Client, info: &ServerInfo) -> Result {
         "longhaul: replacing the server of build {} by build {BUILD}; what runs goes on",
         info.build
     );
-    let is_service = !info.on_demand && service::is_active();
-    stop_and_wait(data, client).await?;
-    if !is_service {
-        return Ok(());
-    }
+    stop_and_wait(data, client).await
+}
+
+/// Has systemd start the service's server anew, which is of this build if the program was replaced where it lies.
+async fn restart_service(client: &Client) -> Result {
     service::systemctl(&["restart", service::UNIT]);
     let end = Instant::now() + READY;
     while Instant::now() < end {

@@ -248,8 +248,11 @@ async fn server(data: &DataDir) -> Check {
         Ok(Some((_, Some(info)))) if info.build == BUILD => Check::ok(
             NAME,
             format!(
-                "answers, process {}, {} jobs running, {} waiting",
-                info.pid, info.counts.running, info.counts.pending
+                "answers, process {}, {} jobs running, {} waiting, kinds: {}",
+                info.pid,
+                info.counts.running,
+                info.counts.pending,
+                info.kinds.join(", ")
             ),
         ),
         Ok(Some((_, Some(info)))) => Check::advice(

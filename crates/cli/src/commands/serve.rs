@@ -6,7 +6,6 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -17,7 +16,7 @@ use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server, StopReason
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    BUILD, VERSION,
+    BUILD, VERSION, daemon,
     data_dir::DataDir,
     exit::{Fail, Result},
     kinds,
@@ -120,6 +119,12 @@ fn start_log() {
 
 async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
+    // Whoever starts a server in the background holds that lock already.
+    let room = if args.on_demand {
+        None
+    } else {
+        Some(daemon::make_room(data).await?)
+    };
     let engine = start_engine(args, data).await?;
     let options = options(args, settings, data)?;
     let handle = match Server::bind(engine.clone(), options).await {
@@ -130,6 +135,7 @@ async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitC
         }
     };
     announce(args, data, &handle);
+    drop(room);
     let stopper = handle.stopper();
     let mut stopping = std::pin::pin!(stop(handle, &engine));
     tokio::select! {
@@ -171,17 +177,16 @@ async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
     DataDir::private_file(&path).map_err(|error| Fail::io(path.display(), &error))?;
     let end = Instant::now() + PATIENCE;
     loop {
-        let answers = UnixStream::connect(data.socket()).is_ok();
         let builder = Engine::open(data.database()).concurrency(args.concurrency);
         match kinds::register(builder).start().await {
             Ok(engine) => return Ok(engine),
             Err(engine::Error::Store(store::Error::Locked(why))) => {
-                if answers || Instant::now() >= end {
+                if Instant::now() >= end {
                     return Err(Fail::failed(format!(
-                        "a server runs on {} already: {why}",
+                        "the jobs in {} are run by another process: {why}",
                         data.path().display()
                     ))
-                    .hint("Use that one, or stop it first; another folder (--data-dir) can have its own."));
+                    .hint("Stop it first; another folder (--data-dir) can have its own."));
                 }
                 tokio::time::sleep(LOOK).await;
             }

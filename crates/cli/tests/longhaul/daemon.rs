@@ -197,10 +197,56 @@ fn the_units_command_alone_lets_the_work_go_on() {
 #[test]
 fn a_second_server_on_a_folder_is_refused() {
     let lab = Lab::new();
-    lab.run(&["jobs"]).code(0);
+    let first = lab.start(&["serve"]);
+    eventually("it answers", || lab.server().is_some());
     let refused = lab.run(&["serve"]).code(1);
     assert!(refused.stderr.contains("a server runs on"), "{refused:?}");
     assert!(refused.stderr.contains("--data-dir"), "{refused:?}");
+    lab.run(&["jobs"]).code(0);
+    assert_eq!(lab.server_pid(), first.pid());
+}
+
+#[test]
+fn a_server_that_a_command_started_gives_way_to_one_started_on_purpose() {
+    let lab = Lab::new();
+    let go = lab.path("go");
+    let id = lab.script(&format!(
+        "while [ ! -e '{}' ]; do sleep 0.05; done",
+        go.display()
+    ));
+    let background = lab.server_pid();
+    let server = lab.start(&["serve"]);
+    eventually("it answers", || {
+        lab.server()
+            .is_some_and(|info| i64::from(info.pid) == i64::from(server.pid()))
+    });
+    eventually("the other is gone", || !is_alive(background));
+    fs::write(&go, "").expect("written");
+    lab.run(&["watch", &id]).code(0);
+}
+
+#[test]
+fn an_embedded_engine_on_the_database_is_not_disturbed() {
+    let lab = Lab::new();
+    lab.run(&["jobs"]).code(0);
+    lab.kill_server();
+    let held = longhaul::store::sqlite::SqliteStore::lock(lab.data().join("jobs.db"));
+    let refused = lab.run(&["serve"]).code(1);
+    assert!(
+        refused.stderr.contains("run by another process"),
+        "{refused:?}"
+    );
+    let refused = lab.run(&["jobs"]).code(7);
+    assert!(
+        refused.stderr.contains("run by another process"),
+        "{refused:?}"
+    );
+    let doctor = lab.run(&["doctor"]).code(1);
+    assert!(
+        doctor.stdout.contains("something holds the database"),
+        "{doctor:?}"
+    );
+    drop(held);
     lab.run(&["jobs"]).code(0);
 }
 
