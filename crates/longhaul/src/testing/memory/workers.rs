@@ -157,7 +157,6 @@ fn rescue(row: &mut Row, now: Timestamp) -> Result<(), Error> {
     }
     let before = row.job.rescues;
     let state = must(next(row.job.standing(), Change::Rescue { before }))?;
-    row.note(AttemptEnd::Rescued, None, now);
     row.job.rescues += 1;
     match state {
         State::Pending => row.wait(Reason::Rescued, now, None, now),
