@@ -161,7 +161,7 @@ async fn wrong_bytes_are_for_the_caller_to_find() {
 #[tokio::test]
 async fn a_broken_connection_goes_on_where_it_broke() {
     let setup = Setup::new().await;
-    setup.fault_times(Fault::Disconnect { after: 700_000 }, 4);
+    setup.fault_times(Fault::Disconnect { after: 700_001 }, 4);
     let memory = Memory::default();
     let fetched = setup.fetch(None, &memory).await.expect("fetched");
     setup.assert_same();
@@ -280,11 +280,13 @@ async fn a_stalled_connection_is_given_up() {
     setup.stall_timeout(Duration::from_millis(200));
     setup.fault_times(Fault::Stall { after: 100_000 }, 3);
     let memory = Memory::default();
+    let began = Instant::now();
     let fetched = setup.fetch(None, &memory).await.expect("fetched");
     setup.assert_same();
     assert_eq!(fetched.retries, 2);
     let told = memory.told();
     assert!(told.retries[0].2.contains("no byte came for 0.2 s"));
+    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]
