@@ -152,7 +152,22 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use super::*;
+
+    #[test]
+    fn every_code_has_its_page_and_every_page_its_code() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+        let pages: BTreeSet<String> = fs::read_dir(folder)
+            .expect("the pages")
+            .map(|page| page.expect("a page").path())
+            .filter_map(|page| Some(page.file_stem()?.to_str()?.to_owned()))
+            .filter(|page| page != "README")
+            .collect();
+        let codes = ErrorCode::ALL.iter().map(|code| code.as_str().to_owned());
+        assert_eq!(pages, codes.collect());
+    }
 
     #[test]
     fn a_problem_has_the_members_that_documents_expect() {
