@@ -1,6 +1,7 @@
 //! How fast the SQLite store is beside a bare loop over the same file system, in the same run and with the same durability.
 //!
-//! `cargo run --release -p longhaul --example store_speed -- [--samples 5] [--finished 1000000] [--dir FOLDER]`
+//! `cargo run --release -p longhaul --example store_speed -- [--samples 5] [--finished 1000000]
+//! [--only WORDS] [--dir FOLDER]`
 //!
 //! The floors are loops of rusqlite on `(id TEXT PRIMARY KEY, args BLOB)`, in WAL with `synchronous=FULL`; each figure is the
 //! median of the samples, and floor and store take turns. With `--finished` all is measured again beside that many
@@ -40,6 +41,7 @@ struct Settings {
     samples: usize,
     finished: usize,
     folder: PathBuf,
+    only: String,
 }
 
 #[tokio::main]
@@ -66,12 +68,14 @@ fn settings() -> Result<Settings, Any> {
         samples: 5,
         finished: 0,
         folder: env::temp_dir(),
+        only: String::new(),
     };
     let mut args = env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or("each option takes a value")?;
         match name.as_str() {
             "--samples" => settings.samples = value.parse()?,
+            "--only" => settings.only = value,
             "--finished" => settings.finished = value.parse()?,
             "--dir" => settings.folder = value.into(),
             _ => return Err(format!("unknown option {name}").into()),
@@ -95,6 +99,9 @@ async fn measure(settings: &Settings, finished: usize) -> Result<Rates, Any> {
         ("insert one by one, 16 in flight", 16, 20_000),
         ("insert one by one, 64 in flight", 64, 60_000),
     ] {
+        if !name.contains(&settings.only) {
+            continue;
+        }
         let (mut floors, mut stores) = (Vec::new(), Vec::new());
         for _ in 0..settings.samples {
             floors.push(floor_insert(&settings.folder, rows, in_flight)?);
@@ -103,19 +110,23 @@ async fn measure(settings: &Settings, finished: usize) -> Result<Rates, Any> {
         rates.push((name, report(name, &floors, &stores)));
     }
     let name = "insert 1,000 a call";
-    let (mut floors, mut stores) = (Vec::new(), Vec::new());
-    for _ in 0..settings.samples {
-        floors.push(floor_insert(&settings.folder, 100_000, 1_000)?);
-        stores.push(bed.insert_bulk(100_000, 1_000).await?);
+    if name.contains(&settings.only) {
+        let (mut floors, mut stores) = (Vec::new(), Vec::new());
+        for _ in 0..settings.samples {
+            floors.push(floor_insert(&settings.folder, 100_000, 1_000)?);
+            stores.push(bed.insert_bulk(100_000, 1_000).await?);
+        }
+        rates.push((name, report(name, &floors, &stores)));
     }
-    rates.push((name, report(name, &floors, &stores)));
     let name = "claim and finish, 100 a batch";
-    let (mut floors, mut stores) = (Vec::new(), Vec::new());
-    for _ in 0..settings.samples {
-        floors.push(floor_drain(&settings.folder, 50_000, 100)?);
-        stores.push(bed.drain(50_000, 100).await?);
+    if name.contains(&settings.only) {
+        let (mut floors, mut stores) = (Vec::new(), Vec::new());
+        for _ in 0..settings.samples {
+            floors.push(floor_drain(&settings.folder, 50_000, 100)?);
+            stores.push(bed.drain(50_000, 100).await?);
+        }
+        rates.push((name, report(name, &floors, &stores)));
     }
-    rates.push((name, report(name, &floors, &stores)));
     bed.reads(settings.samples, &mut rates).await?;
     Ok(rates)
 }

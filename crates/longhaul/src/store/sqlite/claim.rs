@@ -3,11 +3,12 @@
 //! Invariant: a job is claimed along [`next`], gets a claim number higher than every one before, and is held by one
 //! worker. What is not due is in an index of its own, so that it never slows a claim.
 
-use longhaul_types::{ItemCounts, JobError, Labels, Progress, State, Timestamp};
+use longhaul_types::{Progress, State, Timestamp};
 use rusqlite::OptionalExtension;
 
 use super::{
     error::Fault,
+    list::json,
     row,
     statements::Sql,
     tx::{Place, Tx},
@@ -37,16 +38,15 @@ pub(super) fn claim(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<Vec<Claim
         let Some(queue) = tx.find_name(queue_name)? else {
             continue;
         };
-        for candidate in candidates(tx, queue, &kinds, *slots, request.now)? {
-            let taken = Taken {
-                queue,
-                queue_name,
-                worker,
-                worker_name: &request.worker,
-                now: request.now,
-            };
-            claimed.push(take(tx, &taken, &candidate)?);
-        }
+        let seqs = candidates(tx, queue, &kinds, *slots, request.now)?;
+        let taken = Taken {
+            queue,
+            queue_name,
+            kinds: &kinds,
+            worker,
+            request,
+        };
+        take(tx, &taken, &seqs, &mut claimed)?;
     }
     Ok(claimed)
 }
@@ -83,151 +83,136 @@ fn promote(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Fault> {
     Ok(())
 }
 
-struct Candidate<'k> {
-    seq: Seq,
-    priority: i16,
-    kind: i64,
-    kind_name: &'k str,
-}
-
 /// The ready jobs of a queue to claim: highest priority first, then oldest. The index has the kinds apart, so that
 /// jobs of kinds that this worker does not run cost nothing; their heads are merged here.
-fn candidates<'k>(
+fn candidates(
     tx: &mut Tx<'_>,
     queue: i64,
-    kinds: &[(i64, &'k str)],
+    kinds: &[(i64, &str)],
     slots: u32,
     now: Timestamp,
-) -> Result<Vec<Candidate<'k>>, Fault> {
-    let mut found = Vec::new();
+) -> Result<Vec<Seq>, Fault> {
+    let mut found: Vec<(i64, Seq)> = Vec::new();
     if slots == 0 {
-        return Ok(found);
+        return Ok(Vec::new());
     }
     let mut sources = 0;
     let statement = tx.sql.get(Sql::Ready)?;
-    for (kind, kind_name) in kinds {
+    for (kind, _) in kinds {
         let before = found.len();
         let mut rows = statement.query((queue, kind, slots, now.0))?;
         while let Some(row) = rows.next()? {
-            found.push(Candidate {
-                seq: row.get(0)?,
-                priority: row.get(1)?,
-                kind: *kind,
-                kind_name,
-            });
+            let priority: i64 = row.get(1)?;
+            found.push((-priority, row.get(0)?));
         }
         sources += usize::from(found.len() > before);
     }
     if sources > 1 {
-        found.sort_unstable_by_key(|candidate| (-i32::from(candidate.priority), candidate.seq));
+        found.sort_unstable();
         found.truncate(usize::try_from(slots).unwrap_or(usize::MAX));
     }
-    Ok(found)
+    Ok(found.into_iter().map(|(_, seq)| seq).collect())
 }
 
+/// Whom jobs are given to, and from where.
 struct Taken<'r> {
     queue: i64,
     queue_name: &'r str,
+    kinds: &'r [(i64, &'r str)],
     worker: i64,
-    worker_name: &'r WorkerId,
-    now: Timestamp,
+    request: &'r ClaimRequest,
 }
 
-/// What `claim_read.sql` says.
-struct Found {
-    owner: i64,
-    job: Job,
-    args_version: u32,
-    args: String,
-}
-
-fn take(tx: &mut Tx<'_>, taken: &Taken<'_>, candidate: &Candidate<'_>) -> Result<Claimed, Fault> {
-    let found = tx
-        .sql
-        .get(Sql::ClaimRead)?
-        .query_row([candidate.seq], |row| read(row, taken, candidate))?;
-    let Found {
-        owner,
-        mut job,
-        args_version,
-        args,
-    } = found;
+/// Gives these jobs, in this order.
+fn take(
+    tx: &mut Tx<'_>,
+    taken: &Taken<'_>,
+    seqs: &[Seq],
+    claimed: &mut Vec<Claimed>,
+) -> Result<(), Fault> {
+    if seqs.is_empty() {
+        return Ok(());
+    }
     next(Standing::of(State::Pending), Change::Claim)
         .map_err(|illegal| Error::Internal(illegal.to_string()))?;
+    let list = json(seqs);
+    let first = claimed.len();
+    let mut places = Vec::with_capacity(seqs.len());
+    let mut rows = tx.sql.get(Sql::ClaimRead)?.query([&list])?;
+    while let Some(row) = rows.next()? {
+        places.push(Place {
+            owner: row.get(2)?,
+            kind: row.get(3)?,
+            queue: taken.queue,
+        });
+        claimed.push(read(row, taken)?);
+    }
+    drop(rows);
     tx.sql
         .get(Sql::ClaimWrite)?
-        .execute((job.seq, taken.worker, taken.now.0))?;
-    let place = Place {
-        owner,
-        kind: candidate.kind,
-        queue: taken.queue,
-    };
-    tx.moved(place, State::Pending, State::Running);
-    job.owner = tx.name(owner)?;
-    // A job that never ran has left nothing.
-    let mut checkpoint = None;
-    if job.claim > 1 {
-        checkpoint = tx
-            .sql
-            .get(Sql::CheckpointRead)?
-            .query_row([job.seq], |row| row.get(0))
-            .optional()?;
-        if let Some(progress) = tx
-            .sql
-            .get(Sql::ProgressRead)?
-            .query_row([job.seq], |row| row::progress(row, 0))
-            .optional()?
-        {
-            job.progress = progress;
+        .execute((&list, taken.worker, taken.request.now.0))?;
+    for (one, place) in claimed[first..].iter_mut().zip(places) {
+        tx.moved(place, State::Pending, State::Running);
+        one.job.owner = tx.name(place.owner)?;
+        // A job that never ran has left nothing.
+        if one.job.claim > 1 {
+            left_behind(tx, one)?;
         }
     }
-    Ok(Claimed {
-        job,
-        args_version,
-        args,
-        checkpoint,
-    })
+    Ok(())
 }
 
-/// The job as it is once claimed; owner and progress still missing.
-fn read(
-    row: &rusqlite::Row<'_>,
-    taken: &Taken<'_>,
-    candidate: &Candidate<'_>,
-) -> rusqlite::Result<Found> {
-    let error: Option<JobError> = row::error(row, 11)?;
-    let items: ItemCounts = row::item_counts(row, 8)?;
-    let labels: Labels = row::labels(row, 19)?;
-    Ok(Found {
-        owner: row.get(1)?,
-        args_version: row.get(17)?,
-        args: row.get(18)?,
-        job: Job {
-            seq: candidate.seq,
-            id: row::id(row, 0)?,
-            owner: String::new(),
-            kind: candidate.kind_name.to_owned(),
-            queue: taken.queue_name.to_owned(),
-            priority: candidate.priority,
-            status: Status::Running {
-                worker: taken.worker_name.clone(),
-                since: taken.now,
-                cancel_requested: None,
-            },
-            claim: row::unsigned(row, 2)? + 1,
-            attempts: row.get(3)?,
-            max_attempts: row.get(4)?,
-            rescues: row.get(5)?,
-            attempt_timeout: row::maybe_span(row, 6)?,
-            timeout: row::maybe_span(row, 7)?,
-            items,
-            error,
-            created_at: row::time(row, 13)?,
-            started_at: Some(row::maybe_time(row, 14)?.unwrap_or(taken.now)),
-            unique_key: row.get(15)?,
-            labels,
-            progress: Progress::default(),
-            revision: row::unsigned(row, 16)? + 1,
+/// Checkpoint and progress of earlier runs.
+fn left_behind(tx: &mut Tx<'_>, one: &mut Claimed) -> rusqlite::Result<()> {
+    let seq = one.job.seq;
+    let checkpoint = tx.sql.get(Sql::CheckpointRead)?;
+    one.checkpoint = checkpoint.query_row([seq], |row| row.get(0)).optional()?;
+    let progress = tx.sql.get(Sql::ProgressRead)?;
+    if let Some(progress) = progress
+        .query_row([seq], |row| row::progress(row, 0))
+        .optional()?
+    {
+        one.job.progress = progress;
+    }
+    Ok(())
+}
+
+/// A row of `claim_read.sql` as the job is once claimed; what earlier runs left still missing, as is the owner's name.
+fn read(row: &rusqlite::Row<'_>, taken: &Taken<'_>) -> rusqlite::Result<Claimed> {
+    let kind: i64 = row.get(3)?;
+    let now = taken.request.now;
+    let name = taken.kinds.iter().find(|(id, _)| *id == kind);
+    let job = Job {
+        seq: row.get(0)?,
+        id: row::id(row, 1)?,
+        owner: String::new(),
+        kind: name.map_or_else(String::new, |(_, name)| (*name).to_owned()),
+        queue: taken.queue_name.to_owned(),
+        priority: row.get(4)?,
+        status: Status::Running {
+            worker: taken.request.worker.clone(),
+            since: now,
+            cancel_requested: None,
         },
+        claim: row::unsigned(row, 5)? + 1,
+        attempts: row.get(6)?,
+        max_attempts: row.get(7)?,
+        rescues: row.get(8)?,
+        attempt_timeout: row::maybe_span(row, 9)?,
+        timeout: row::maybe_span(row, 10)?,
+        items: row::item_counts(row, 11)?,
+        error: row::error(row, 14)?,
+        created_at: row::time(row, 16)?,
+        started_at: Some(row::maybe_time(row, 17)?.unwrap_or(now)),
+        unique_key: row.get(18)?,
+        revision: row::unsigned(row, 19)? + 1,
+        labels: row::labels(row, 22)?,
+        progress: Progress::default(),
+    };
+    Ok(Claimed {
+        job,
+        args_version: row.get(20)?,
+        args: row.get(21)?,
+        checkpoint: None,
     })
 }

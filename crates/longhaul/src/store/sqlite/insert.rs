@@ -1,6 +1,7 @@
 //! New jobs.
 //!
-//! Invariant: a job is there with its args, labels, keys and count, or not at all.
+//! Invariant: a job is there with its args, labels, keys and count, or not at all. Jobs that meet in a commit share
+//! statements of several rows: opening the table's indexes costs as much as writing a row into them.
 
 use longhaul_types::{Reason, State, Timestamp};
 use rusqlite::OptionalExtension;
@@ -8,10 +9,13 @@ use rusqlite::OptionalExtension;
 use super::{
     error::{Fault, is_unique_violation},
     row,
-    statements::Sql,
+    statements::{Sql, chunk},
     tx::{Place, Tx},
 };
-use crate::store::{Error, IDEMPOTENCY, Insert, Inserted};
+use crate::{
+    model::Seq,
+    store::{Error, IDEMPOTENCY, Insert, Inserted},
+};
 
 /// Why a pending job is not claimed, as the schema numbers it.
 pub(super) mod wait {
@@ -36,85 +40,233 @@ pub(super) fn wait_until(run_at: Option<Timestamp>, now: Timestamp) -> u8 {
     }
 }
 
+/// A job that has its number and is counted, and is to be written.
+#[derive(Clone, Copy)]
+struct Planned<'j> {
+    job: &'j Insert,
+    seq: Seq,
+    place: Place,
+    run_at: Option<Timestamp>,
+}
+
+enum Plan<'j> {
+    Earlier(Inserted),
+    New(Planned<'j>),
+}
+
 /// Inserts all jobs or none.
 pub(super) fn insert_all(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Inserted>, Fault> {
     match jobs {
         // One job is refused before its first row is written: no savepoint needed.
         [job] => insert(tx, job).map(|inserted| vec![inserted]),
-        _ => tx.alone(|tx| jobs.iter().map(|job| insert(tx, job)).collect()),
+        _ => tx.alone(|tx| insert_many(tx, jobs)),
     }
 }
 
 /// Inserts a job. Refused, it has written nothing but names.
 pub(super) fn insert(tx: &mut Tx<'_>, job: &Insert) -> Result<Inserted, Fault> {
+    match plan(tx, job)? {
+        Plan::Earlier(earlier) => Ok(earlier),
+        Plan::New(planned) => write_one(tx, &planned),
+    }
+}
+
+/// Inserts jobs of different callers, each on its own. Only for jobs without keys ([`has_key`]).
+pub(super) fn insert_each(
+    tx: &mut Tx<'_>,
+    jobs: &[&Insert],
+) -> rusqlite::Result<Vec<Result<Inserted, Error>>> {
+    let mut answers = Vec::with_capacity(jobs.len());
+    let mut planned = Vec::with_capacity(jobs.len());
+    for (place, job) in jobs.iter().enumerate() {
+        match plan(tx, job) {
+            Ok(Plan::New(new)) => {
+                planned.push((place, new));
+                answers.push(Ok(new.inserted()));
+            }
+            Ok(Plan::Earlier(earlier)) => answers.push(Ok(earlier)),
+            Err(Fault::Refused(error)) => answers.push(Err(error)),
+            Err(Fault::Sqlite(error)) => return Err(error),
+        }
+    }
+    let mut left = &planned[..];
+    while !left.is_empty() {
+        let (some, others) = left.split_at(chunk(left.len()));
+        left = others;
+        let rows: Vec<Planned<'_>> = some.iter().map(|(_, new)| *new).collect();
+        if write_rows(tx, &rows)? {
+            continue;
+        }
+        for (place, new) in some {
+            match write_one(tx, new) {
+                Ok(_) => {}
+                Err(Fault::Refused(error)) => answers[*place] = Err(error),
+                Err(Fault::Sqlite(error)) => return Err(error),
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// Whether an earlier job may be the answer, so that rows before this one must be there when it is looked for.
+pub(super) fn has_key(job: &Insert) -> bool {
+    job.unique_key.is_some() || job.idempotency_key.is_some()
+}
+
+/// Inserts all jobs; to be run inside [`Tx::alone`] when there are several.
+pub(super) fn insert_many(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Inserted>, Fault> {
+    let mut answers = Vec::with_capacity(jobs.len());
+    let mut planned = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if has_key(job) {
+            write_many(tx, &planned)?;
+            planned.clear();
+        }
+        match plan(tx, job)? {
+            Plan::Earlier(earlier) => answers.push(earlier),
+            Plan::New(new) => {
+                answers.push(new.inserted());
+                planned.push(new);
+            }
+        }
+    }
+    write_many(tx, &planned)?;
+    Ok(answers)
+}
+
+fn write_many(tx: &mut Tx<'_>, mut planned: &[Planned<'_>]) -> Result<(), Fault> {
+    while !planned.is_empty() {
+        let (some, others) = planned.split_at(chunk(planned.len()));
+        planned = others;
+        if !write_rows(tx, some)? {
+            // One of them has an id that is taken: the first that is refused alone.
+            for new in some {
+                write_one(tx, new)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_one(tx: &mut Tx<'_>, planned: &Planned<'_>) -> Result<Inserted, Fault> {
+    if write_rows(tx, std::slice::from_ref(planned))? {
+        Ok(planned.inserted())
+    } else {
+        tx.count(planned.place, State::Pending, -1);
+        Err(Fault::Refused(Error::IdTaken(planned.job.id.clone())))
+    }
+}
+
+/// Sees that a job may be inserted, gives it its number and counts it.
+fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert) -> Result<Plan<'j>, Fault> {
     let kind = tx.kind(&job.kind)?.id;
     let owner = tx.intern(&job.owner)?;
-    if let Some(earlier) = earlier(tx, job, owner, kind)? {
-        return Ok(earlier);
+    if has_key(job)
+        && let Some(earlier) = earlier(tx, job, owner, kind)?
+    {
+        return Ok(Plan::Earlier(earlier));
     }
     let queue = tx.intern(&job.queue)?;
     tx.check_depth(queue, &job.queue)?;
-    // A held job has no time, whatever it says; any other has one.
-    let run_at = match job.reason {
-        Reason::Held => None,
-        _ => Some(job.run_at.unwrap_or(job.created_at)),
-    };
-    let seq = tx.take_seq()?;
-    let statement = tx.sql.get(Sql::JobInsert)?;
-    statement.raw_bind_parameter(1, seq)?;
-    statement.raw_bind_parameter(2, job.id.as_str())?;
-    statement.raw_bind_parameter(3, owner)?;
-    statement.raw_bind_parameter(4, kind)?;
-    statement.raw_bind_parameter(5, queue)?;
-    statement.raw_bind_parameter(6, job.priority)?;
-    statement.raw_bind_parameter(7, wait_until(run_at, job.created_at))?;
-    statement.raw_bind_parameter(8, row::reason_number(job.reason))?;
-    statement.raw_bind_parameter(9, run_at.map(|at| at.0))?;
-    statement.raw_bind_parameter(10, job.created_at.0)?;
-    statement.raw_bind_parameter(11, job.max_attempts)?;
-    statement.raw_bind_parameter(12, job.attempt_timeout.map(row::millis))?;
-    statement.raw_bind_parameter(13, job.timeout.map(row::millis))?;
-    statement.raw_bind_parameter(14, job.unique_key.as_deref())?;
-    if let Err(error) = statement.raw_execute() {
-        return Err(if is_unique_violation(&error) {
-            Fault::Refused(Error::IdTaken(job.id.clone()))
-        } else {
-            Fault::Sqlite(error)
-        });
-    }
-    rest(tx, job, seq, owner)?;
-    tx.count(Place { owner, kind, queue }, State::Pending, 1);
-    Ok(Inserted {
-        seq,
-        id: job.id.clone(),
-        new: true,
-    })
+    let place = Place { owner, kind, queue };
+    tx.count(place, State::Pending, 1);
+    Ok(Plan::New(Planned {
+        job,
+        seq: tx.take_seq()?,
+        place,
+        // A held job has no time, whatever it says; any other has one.
+        run_at: match job.reason {
+            Reason::Held => None,
+            _ => Some(job.run_at.unwrap_or(job.created_at)),
+        },
+    }))
 }
 
-/// Args, labels and key of a job whose row is there.
-fn rest(tx: &mut Tx<'_>, job: &Insert, seq: i64, owner: i64) -> Result<(), Fault> {
-    let labels = if job.labels.is_empty() {
-        None
-    } else {
-        Some(
-            serde_json::to_string(&job.labels)
-                .map_err(|error| Error::Internal(error.to_string()))?,
-        )
-    };
-    let statement = tx.sql.get(Sql::ArgsInsert)?;
-    statement.raw_bind_parameter(1, seq)?;
-    statement.raw_bind_parameter(2, job.args_version)?;
-    statement.raw_bind_parameter(3, job.args.as_str())?;
-    statement.raw_bind_parameter(4, labels)?;
+impl Planned<'_> {
+    fn inserted(&self) -> Inserted {
+        Inserted {
+            seq: self.seq,
+            id: self.job.id.clone(),
+            new: true,
+        }
+    }
+}
+
+/// Writes all rows of these jobs, as many as [`chunk`] allows; false, and nothing written, when an id is taken.
+fn write_rows(tx: &mut Tx<'_>, planned: &[Planned<'_>]) -> rusqlite::Result<bool> {
+    let statement = tx.sql.get_rows(Sql::JobInsert, planned.len())?;
+    let mut at = 0;
+    for Planned {
+        job,
+        seq,
+        place,
+        run_at,
+    } in planned
+    {
+        statement.raw_bind_parameter(at + 1, seq)?;
+        statement.raw_bind_parameter(at + 2, job.id.as_str())?;
+        statement.raw_bind_parameter(at + 3, place.owner)?;
+        statement.raw_bind_parameter(at + 4, place.kind)?;
+        statement.raw_bind_parameter(at + 5, place.queue)?;
+        statement.raw_bind_parameter(at + 6, job.priority)?;
+        statement.raw_bind_parameter(at + 7, wait_until(*run_at, job.created_at))?;
+        statement.raw_bind_parameter(at + 8, row::reason_number(job.reason))?;
+        statement.raw_bind_parameter(at + 9, run_at.map(|at| at.0))?;
+        statement.raw_bind_parameter(at + 10, job.created_at.0)?;
+        statement.raw_bind_parameter(at + 11, job.max_attempts)?;
+        statement.raw_bind_parameter(at + 12, job.attempt_timeout.map(row::millis))?;
+        statement.raw_bind_parameter(at + 13, job.timeout.map(row::millis))?;
+        statement.raw_bind_parameter(at + 14, job.unique_key.as_deref())?;
+        at += 14;
+    }
+    match statement.raw_execute() {
+        Ok(_) => {}
+        Err(error) if is_unique_violation(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let statement = tx.sql.get_rows(Sql::ArgsInsert, planned.len())?;
+    let mut at = 0;
+    for Planned { job, seq, .. } in planned {
+        statement.raw_bind_parameter(at + 1, seq)?;
+        statement.raw_bind_parameter(at + 2, job.args_version)?;
+        statement.raw_bind_parameter(at + 3, job.args.as_str())?;
+        statement.raw_bind_parameter(at + 4, labels(job)?)?;
+        at += 4;
+    }
     statement.raw_execute()?;
+    for new in planned {
+        write_names(tx, new)?;
+    }
+    Ok(true)
+}
+
+/// Labels as JSON text; none when there are none.
+fn labels(job: &Insert) -> rusqlite::Result<Option<String>> {
+    if job.labels.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(&job.labels)
+        .map(Some)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// Writes what a job can be found by: its labels and its idempotency key.
+fn write_names(tx: &mut Tx<'_>, planned: &Planned<'_>) -> rusqlite::Result<()> {
+    let Planned {
+        job, seq, place, ..
+    } = planned;
     for (name, value) in &job.labels {
         tx.sql.get(Sql::LabelInsert)?.execute((name, value, seq))?;
     }
     if let Some(key) = &job.idempotency_key {
         let expires_at = job.created_at + IDEMPOTENCY;
-        tx.sql
-            .get(Sql::KeyInsert)?
-            .execute((owner, key, seq, job.id.as_str(), expires_at.0))?;
+        tx.sql.get(Sql::KeyInsert)?.execute((
+            place.owner,
+            key,
+            seq,
+            job.id.as_str(),
+            expires_at.0,
+        ))?;
     }
     Ok(())
 }

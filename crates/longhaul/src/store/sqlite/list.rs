@@ -3,6 +3,8 @@
 //! Invariant: what is read grows with the page, not with the table, in every filter of owner, kinds and states: the kept
 //! counts say which ranges of an index hold something, and those are merged. Labels have an index of their own.
 
+use std::fmt::Write as _;
+
 use longhaul_types::State;
 use rusqlite::{Connection, OptionalExtension, types::ToSql};
 
@@ -24,6 +26,18 @@ const GROUPS: i64 = 8192;
 /// A number of rows as the database takes it.
 pub(super) fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Numbers as a JSON array, for `json_each`.
+pub(super) fn json(numbers: &[i64]) -> String {
+    let mut text = String::with_capacity(numbers.len() * 8 + 2);
+    for number in numbers {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        // Writing to a string can not fail.
+        let _ = write!(text, "{number}");
+    }
+    text.push_str(if text.is_empty() { "[]" } else { "]" });
+    text
 }
 
 /// A page of jobs older than `before`.
@@ -164,7 +178,7 @@ impl<'f> Wanted<'f> {
 
     /// The newest of the heads of these ranges.
     fn merged(&self, db: &Connection, ranges: &[Range]) -> rusqlite::Result<Vec<Seq>> {
-        let queues = json(self.queues.as_deref());
+        let queues = self.queues.as_deref().map(json);
         let mut seqs = Vec::new();
         for range in ranges {
             let found = match &range.ended {
@@ -201,7 +215,10 @@ impl<'f> Wanted<'f> {
     }
 
     fn running(&self, db: &Connection) -> rusqlite::Result<Vec<Seq>> {
-        let (kinds, queues) = (json(self.kinds.as_deref()), json(self.queues.as_deref()));
+        let (kinds, queues) = (
+            self.kinds.as_deref().map(json),
+            self.queues.as_deref().map(json),
+        );
         column(
             db,
             Sql::ListRunning,
@@ -210,7 +227,10 @@ impl<'f> Wanted<'f> {
     }
 
     fn scanned(&self, db: &Connection) -> rusqlite::Result<Vec<Seq>> {
-        let (kinds, queues) = (json(self.kinds.as_deref()), json(self.queues.as_deref()));
+        let (kinds, queues) = (
+            self.kinds.as_deref().map(json),
+            self.queues.as_deref().map(json),
+        );
         column(
             db,
             Sql::ListScan,
@@ -226,7 +246,10 @@ impl<'f> Wanted<'f> {
     }
 
     fn labelled(&self, db: &Connection) -> rusqlite::Result<Vec<Seq>> {
-        let (kinds, queues) = (json(self.kinds.as_deref()), json(self.queues.as_deref()));
+        let (kinds, queues) = (
+            self.kinds.as_deref().map(json),
+            self.queues.as_deref().map(json),
+        );
         let Some((name, value)) = self.filter.labels.iter().next() else {
             return Ok(Vec::new());
         };
@@ -266,14 +289,6 @@ fn numbers(db: &Connection, names: &[String]) -> rusqlite::Result<Option<Vec<i64
         numbers.extend(number(db, name)?);
     }
     Ok(Some(numbers))
-}
-
-/// Numbers as a JSON array, for `json_each`.
-fn json(numbers: Option<&[i64]>) -> Option<String> {
-    numbers.map(|numbers| {
-        let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-        format!("[{}]", texts.join(","))
-    })
 }
 
 fn column(db: &Connection, sql: Sql, parameters: &[&dyn ToSql]) -> rusqlite::Result<Vec<Seq>> {

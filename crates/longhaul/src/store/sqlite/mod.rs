@@ -214,9 +214,7 @@ impl Store for SqliteStore {
     }
 
     async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
-        self.writer
-            .call(move |tx| insert::insert_all(tx, &jobs))
-            .await
+        self.writer.insert(jobs).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Error> {

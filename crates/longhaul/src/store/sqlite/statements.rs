@@ -50,6 +50,7 @@ statements! {
     ClaimWrite = "claim_write",
     Commit = "commit",
     Complete = "complete",
+    CompleteMany = "complete_many",
     Counts = "counts",
     CountsAdd = "counts_add",
     CountsChange = "counts_change",
@@ -72,6 +73,7 @@ statements! {
     End = "end",
     Expired = "expired",
     Fence = "fence",
+    FenceMany = "fence_many",
     ItemFind = "item_find",
     Held = "held",
     ItemInsert = "item_insert",
@@ -147,10 +149,19 @@ statements! {
     WorkersSupersede = "workers_supersede",
 }
 
+/// How many rows one run of an INSERT may write: a statement of each size is kept.
+const SIZES: [usize; 2] = [64, 8];
+
+/// How many of `left` rows to write with one statement.
+pub(super) fn chunk(left: usize) -> usize {
+    SIZES.into_iter().find(|size| *size <= left).unwrap_or(1)
+}
+
 /// The writer's prepared statements.
 pub(super) struct Statements<'c> {
     db: &'c Connection,
     prepared: Vec<Option<Statement<'c>>>,
+    several: Vec<(Sql, usize, Statement<'c>)>,
 }
 
 impl<'c> Statements<'c> {
@@ -158,7 +169,11 @@ impl<'c> Statements<'c> {
     pub(super) fn new(db: &'c Connection) -> Self {
         let mut prepared = Vec::new();
         prepared.resize_with(Sql::ALL.len(), || None);
-        Self { db, prepared }
+        Self {
+            db,
+            prepared,
+            several: Vec::new(),
+        }
     }
 
     /// The statement, prepared.
@@ -169,6 +184,42 @@ impl<'c> Statements<'c> {
             None => Ok(slot.insert(self.db.prepare(sql.text())?)),
         }
     }
+
+    /// The INSERT of one row, written for as many rows as [`chunk`] said.
+    pub(super) fn get_rows(
+        &mut self,
+        sql: Sql,
+        rows: usize,
+    ) -> rusqlite::Result<&mut Statement<'c>> {
+        if rows == 1 {
+            return self.get(sql);
+        }
+        let known = self
+            .several
+            .iter()
+            .position(|(of, size, _)| (*of, *size) == (sql, rows));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let statement = self.db.prepare(&several(sql.text(), rows))?;
+                self.several.push((sql, rows, statement));
+                self.several.len() - 1
+            }
+        };
+        Ok(&mut self.several[place].2)
+    }
+}
+
+/// The text of an INSERT whose line `VALUES (…)` is made to hold several rows.
+fn several(text: &str, rows: usize) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        match line.strip_prefix("VALUES ") {
+            Some(row) => lines.push(format!("VALUES {}", vec![row; rows].join(", "))),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -201,5 +252,26 @@ mod tests {
                 panic!("{}: {error}", sql.file());
             }
         }
+    }
+
+    #[test]
+    fn an_insert_of_several_rows_takes_as_many_parameters() {
+        let mut db = Connection::open_in_memory().expect("a database");
+        open::migrate(&mut db, Path::new(":memory:")).expect("the schema");
+        let mut statements = Statements::new(&db);
+        for sql in [Sql::JobInsert, Sql::ArgsInsert, Sql::ResultWrite] {
+            let one = statements
+                .get_rows(sql, 1)
+                .expect("one row")
+                .parameter_count();
+            for rows in SIZES {
+                let many = statements
+                    .get_rows(sql, rows)
+                    .expect("rows")
+                    .parameter_count();
+                assert_eq!(many, one * rows, "{} for {rows} rows", sql.file());
+            }
+        }
+        assert_eq!([1, 7, 8, 63, 64, 1000].map(chunk), [1, 1, 8, 8, 64, 64]);
     }
 }

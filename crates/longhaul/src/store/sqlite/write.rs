@@ -2,19 +2,23 @@
 //!
 //! Invariant: every write is fenced first: unless the claim holds the job, nothing is written.
 
-use longhaul_types::{ItemState, State};
-use rusqlite::OptionalExtension;
+use std::collections::HashMap;
+
+use longhaul_types::{ItemState, State, Timestamp};
+use rusqlite::{OptionalExtension, Row};
 
 use super::{
     end,
     error::Fault,
-    insert, row,
-    statements::Sql,
+    insert,
+    list::json,
+    row,
+    statements::{Sql, chunk},
     tx::{Place, Tx},
 };
 use crate::{
-    model::Standing,
-    store::{Error, ItemWrite, Write, Written},
+    model::{Seq, Standing},
+    store::{End, Error, ItemWrite, Write, Written},
 };
 
 /// A job as the fence finds it, and as the write leaves it.
@@ -53,7 +57,118 @@ impl Held {
 
 /// Does all writes, each whole or refused on its own.
 pub(super) fn write_all(tx: &mut Tx<'_>, writes: &[Write]) -> Result<Vec<Written>, Fault> {
-    writes.iter().map(|write| write_one(tx, write)).collect()
+    let mut answers = Vec::with_capacity(writes.len());
+    let mut left = writes;
+    while let [first, others @ ..] = left {
+        // Jobs that do nothing but complete share statements; a claim holds one job, so none comes twice with effect.
+        let alike = left.iter().take_while(|write| completes(write)).count();
+        if alike > 1 {
+            let (some, others) = left.split_at(alike);
+            complete_many(tx, some, &mut answers)?;
+            left = others;
+        } else {
+            answers.push(write_one(tx, first)?);
+            left = others;
+        }
+    }
+    Ok(answers)
+}
+
+/// Whether a write does nothing but complete its job.
+fn completes(write: &Write) -> bool {
+    matches!(write.end, Some(End::Complete { .. }))
+        && write.progress.is_none()
+        && write.checkpoint.is_none()
+        && write.items.is_empty()
+        && write.log.is_empty()
+        && write.artifacts.is_empty()
+        && write.jobs.is_empty()
+}
+
+/// A job as the fence finds it, of which the list of writes may say more than once that it completes.
+struct Found {
+    claim: u64,
+    held: Held,
+    ended: bool,
+}
+
+/// Completes jobs; those that turn out to be something else are written one by one.
+fn complete_many(
+    tx: &mut Tx<'_>,
+    writes: &[Write],
+    answers: &mut Vec<Written>,
+) -> Result<(), Fault> {
+    let seqs: Vec<Seq> = writes.iter().map(|write| write.claim.job).collect();
+    let mut found: HashMap<Seq, Found> = HashMap::with_capacity(writes.len());
+    let mut rows = tx.sql.get(Sql::FenceMany)?.query([json(&seqs)])?;
+    while let Some(row) = rows.next()? {
+        let job = Found {
+            claim: row::unsigned(row, 14)?,
+            held: held(row)?,
+            ended: false,
+        };
+        found.insert(row.get(13)?, job);
+    }
+    drop(rows);
+    let mut groups: Vec<(i64, Timestamp, Vec<Seq>)> = Vec::new();
+    let mut results: Vec<(Seq, &str)> = Vec::new();
+    for write in writes {
+        let Some(found) = found
+            .get_mut(&write.claim.job)
+            .filter(|found| found.claim == write.claim.number && !found.ended)
+        else {
+            answers.push(Written::ClaimLost);
+            continue;
+        };
+        let held = found.held;
+        let simple = held.items == 0 && !held.cancel_requested;
+        let (true, Some(end @ End::Complete { result })) = (simple, &write.end) else {
+            answers.push(write_one(tx, write)?);
+            continue;
+        };
+        found.ended = true;
+        let state = end::target(held.standing(), end)?;
+        let (kind, now) = (held.place.kind, write.now);
+        match groups
+            .iter_mut()
+            .find(|(of, at, _)| (*of, *at) == (kind, now))
+        {
+            Some((_, _, seqs)) => seqs.push(write.claim.job),
+            None => groups.push((kind, now, vec![write.claim.job])),
+        }
+        results.extend(result.as_deref().map(|result| (write.claim.job, result)));
+        tx.moved(held.place, held.state, state);
+        answers.push(Written::Done {
+            state,
+            revision: held.revision + 1,
+            cancel_requested: false,
+            jobs: Vec::new(),
+            first_line: held.lines + 1,
+        });
+    }
+    for (kind, now, seqs) in groups {
+        let sweep_at = now.0.saturating_add(tx.sweep_after(kind)?);
+        tx.sql
+            .get(Sql::CompleteMany)?
+            .execute((json(&seqs), now.0, sweep_at))?;
+    }
+    Ok(write_results(tx, &results)?)
+}
+
+fn write_results(tx: &mut Tx<'_>, mut results: &[(Seq, &str)]) -> rusqlite::Result<()> {
+    while !results.is_empty() {
+        let (some, others) = results.split_at(chunk(results.len()));
+        results = others;
+        let statement = tx.sql.get_rows(Sql::ResultWrite, some.len())?;
+        let mut at = 0;
+        for (job, result) in some {
+            statement.raw_bind_parameter(at + 1, job)?;
+            statement.raw_bind_parameter(at + 2, *result)?;
+            at += 2;
+        }
+        statement.raw_execute()?;
+    }
+    Ok(())
 }
 
 fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
@@ -72,29 +187,29 @@ fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
 }
 
 fn fence(tx: &mut Tx<'_>, write: &Write) -> Result<Option<Held>, Fault> {
-    Ok(tx
-        .sql
-        .get(Sql::Fence)?
-        .query_row((write.claim.job, row::signed(write.claim.number)), |row| {
-            Ok(Held {
-                place: Place {
-                    owner: row.get(0)?,
-                    kind: row.get(1)?,
-                    queue: row.get(2)?,
-                },
-                state: row::state(row, 3)?,
-                worker: row.get(4)?,
-                since: row.get(5)?,
-                cancel_requested: row.get(6)?,
-                revision: row::unsigned(row, 7)?,
-                items: row.get(8)?,
-                items_completed: row.get(9)?,
-                items_failed: row.get(10)?,
-                lines: row::unsigned(row, 11)?,
-                rescues: row.get(12)?,
-            })
-        })
-        .optional()?)
+    let claim = (write.claim.job, row::signed(write.claim.number));
+    Ok(tx.sql.get(Sql::Fence)?.query_row(claim, held).optional()?)
+}
+
+/// A row of `fence.sql`.
+fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        place: Place {
+            owner: row.get(0)?,
+            kind: row.get(1)?,
+            queue: row.get(2)?,
+        },
+        state: row::state(row, 3)?,
+        worker: row.get(4)?,
+        since: row.get(5)?,
+        cancel_requested: row.get(6)?,
+        revision: row::unsigned(row, 7)?,
+        items: row.get(8)?,
+        items_completed: row.get(9)?,
+        items_failed: row.get(10)?,
+        lines: row::unsigned(row, 11)?,
+        rescues: row.get(12)?,
+    })
 }
 
 /// Writes everything. A refusal comes before the first row, or in a savepoint.
@@ -144,10 +259,7 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
         _ => held.state,
     };
     // After the end, so that the next of a series may take over the unique key.
-    let mut jobs = Vec::with_capacity(write.jobs.len());
-    for job in &write.jobs {
-        jobs.push(insert::insert(tx, job)?);
-    }
+    let jobs = insert::insert_many(tx, &write.jobs)?;
     Ok(Written::Done {
         state,
         revision: held.revision,

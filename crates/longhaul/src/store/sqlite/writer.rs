@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     error::{Fault, store_error},
+    insert,
     statements::Sql,
     tx::{Bounds, Tx},
 };
-use crate::store::Error;
+use crate::store::{Error, Insert, Inserted};
 
 /// Commands that may wait.
 const QUEUE: usize = 1024;
@@ -44,6 +45,66 @@ trait Command: Send {
 
     /// Answers: after the commit, or with why there was none.
     fn answer(self: Box<Self>, failed: Option<Error>);
+
+    /// The job, when this is nothing but the insert of one without keys: those that meet are inserted together.
+    fn single(&self) -> Option<&Insert> {
+        None
+    }
+
+    /// What became of that job.
+    fn settle(&mut self, _outcome: Result<Inserted, Error>) {}
+}
+
+/// A submission.
+struct Submission {
+    jobs: Vec<Insert>,
+    outcome: Option<Result<Vec<Inserted>, Error>>,
+    reply: oneshot::Sender<Result<Vec<Inserted>, Error>>,
+}
+
+impl Command for Submission {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), rusqlite::Error> {
+        self.outcome = Some(local(insert::insert_all(tx, &self.jobs))?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failed: Option<Error>) {
+        reply(self.reply, self.outcome, failed);
+    }
+
+    fn single(&self) -> Option<&Insert> {
+        match &self.jobs[..] {
+            [job] if !insert::has_key(job) => Some(job),
+            _ => None,
+        }
+    }
+
+    fn settle(&mut self, outcome: Result<Inserted, Error>) {
+        self.outcome = Some(outcome.map(|inserted| vec![inserted]));
+    }
+}
+
+/// What a command ends with when it alone may have failed; an error of the database stays one.
+fn local<T>(outcome: Result<T, Fault>) -> Result<Result<T, Error>, rusqlite::Error> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(Fault::Refused(error)) => Ok(Err(error)),
+        Err(Fault::Sqlite(error)) => Err(error),
+    }
+}
+
+/// Answers whoever waits. They may have gone; the work is done all the same.
+fn reply<T>(
+    reply: oneshot::Sender<Result<T, Error>>,
+    outcome: Option<Result<T, Error>>,
+    failed: Option<Error>,
+) {
+    let not_run = || Err(Error::Internal("a command was not run".to_owned()));
+    let outcome = match failed {
+        Some(error) => Err(error),
+        None => outcome.unwrap_or_else(not_run),
+    };
+    let _ = reply.send(outcome);
 }
 
 struct Call<F, T> {
@@ -61,23 +122,12 @@ where
         let Some(work) = self.work.take() else {
             return Ok(());
         };
-        self.outcome = Some(match work(tx) {
-            Ok(value) => Ok(value),
-            Err(Fault::Refused(error)) => Err(error),
-            Err(Fault::Sqlite(error)) => return Err(error),
-        });
+        self.outcome = Some(local(work(tx))?);
         Ok(())
     }
 
     fn answer(self: Box<Self>, failed: Option<Error>) {
-        let outcome = match failed {
-            Some(error) => Err(error),
-            None => self
-                .outcome
-                .unwrap_or_else(|| Err(Error::Internal("a command was not run".to_owned()))),
-        };
-        // Whoever asked may have gone; the work is done all the same.
-        let _ = self.reply.send(outcome);
+        reply(self.reply, self.outcome, failed);
     }
 }
 
@@ -128,16 +178,35 @@ impl Writer {
         &self,
         work: impl for<'c> FnOnce(&mut Tx<'c>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Error> {
-        let closed = || Error::Unavailable("it is closed".to_owned());
         let (reply, answer) = oneshot::channel();
         let call = Call {
             work: Some(work),
             outcome: None,
             reply,
         };
+        self.send(Box::new(call), answer).await
+    }
+
+    /// Inserts all jobs or none in the next commit, and answers after it.
+    pub(super) async fn insert(&self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission {
+            jobs,
+            outcome: None,
+            reply,
+        };
+        self.send(Box::new(submission), answer).await
+    }
+
+    async fn send<T>(
+        &self,
+        command: Box<dyn Command>,
+        answer: oneshot::Receiver<Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let closed = || Error::Unavailable("it is closed".to_owned());
         let sender = self.sender.as_ref().ok_or_else(closed)?;
         sender
-            .send(Message::Run(Box::new(call)))
+            .send(Message::Run(command))
             .await
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -243,11 +312,25 @@ impl Service<'_> {
         let began = Instant::now();
         self.tx.sql.get(Sql::Begin)?.execute([])?;
         self.notice()?;
-        for command in group {
-            *ran += 1;
-            command.run(&mut self.tx)?;
-            if began.elapsed() > PATIENCE {
-                break;
+        let mut left = group;
+        while !left.is_empty() && began.elapsed() < PATIENCE {
+            let singles = left
+                .iter()
+                .take(GROUP)
+                .take_while(|command| command.single().is_some());
+            let alike = singles.count().max(1);
+            let (some, others) = left.split_at_mut(alike);
+            left = others;
+            *ran += alike;
+            if let [command] = some {
+                command.run(&mut self.tx)?;
+            } else {
+                let jobs: Vec<&Insert> =
+                    some.iter().filter_map(|command| command.single()).collect();
+                let outcomes = insert::insert_each(&mut self.tx, &jobs)?;
+                for (command, outcome) in some.iter_mut().zip(outcomes) {
+                    command.settle(outcome);
+                }
             }
         }
         self.tx.finish()?;

@@ -55,8 +55,8 @@ CREATE TABLE longhaul_jobs (
   kind INTEGER NOT NULL,
   queue INTEGER NOT NULL,
   priority INTEGER NOT NULL DEFAULT 0,
-  state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 4),
-  wait INTEGER CHECK (wait BETWEEN 1 AND 4),
+  state INTEGER NOT NULL DEFAULT 0,
+  wait INTEGER,
   reason INTEGER CHECK (reason BETWEEN 0 AND 6),
   run_at INTEGER,
   worker INTEGER,
@@ -82,20 +82,24 @@ CREATE TABLE longhaul_jobs (
   unique_key TEXT,
   error_code TEXT,
   error_message TEXT,
-  CHECK ((state = 0) = (wait IS NOT NULL)),
-  CHECK ((state = 0) = (reason IS NOT NULL)),
-  CHECK ((run_at IS NOT NULL) = (state = 0 AND wait IS NOT 3)),
-  CHECK ((worker IS NOT NULL) = (state = 1 OR wait IS 4)),
-  CHECK ((since IS NULL) = (worker IS NULL)),
-  CHECK (wait IS NOT 3 OR reason = 1),
-  CHECK (wait IS NOT 4 OR reason = 4),
-  CHECK ((ended_at IS NOT NULL) = (state >= 2)),
-  CHECK (state <> 1 OR (started_at IS NOT NULL AND claim > 0)),
+  -- One line for each way a job stands, the busiest first: this is evaluated at every change of a row.
+  CHECK (
+    (wait IS 1 AND state = 0 AND reason IS NOT NULL AND run_at IS NOT NULL AND worker IS NULL AND ended_at IS NULL)
+    OR (state IS 1 AND wait IS NULL AND reason IS NULL AND run_at IS NULL AND worker IS NOT NULL AND ended_at IS NULL
+      AND started_at IS NOT NULL AND claim > 0)
+    OR (state IS 2 AND wait IS NULL AND reason IS NULL AND run_at IS NULL AND worker IS NULL AND ended_at IS NOT NULL)
+    OR (wait IS 4 AND state = 0 AND reason IS 4 AND run_at IS NOT NULL AND worker IS NOT NULL AND ended_at IS NULL)
+    OR (wait IS 2 AND state = 0 AND reason IS NOT NULL AND run_at IS NOT NULL AND worker IS NULL AND ended_at IS NULL)
+    OR (wait IS 3 AND state = 0 AND reason IS 1 AND run_at IS NULL AND worker IS NULL AND ended_at IS NULL)
+    OR (state IN (3, 4) AND wait IS NULL AND reason IS NULL AND run_at IS NULL AND worker IS NULL
+      AND ended_at IS NOT NULL AND (state = 4 OR error_code IS NOT NULL))
+  ),
   CHECK (cancel_requested IS NULL OR state = 1),
-  CHECK (state <> 3 OR error_code IS NOT NULL),
-  CHECK (sweep_at IS NULL OR state >= 2),
-  CHECK ((deadline IS NOT NULL) = (started_at IS NOT NULL AND timeout IS NOT NULL)),
-  CHECK ((error_code IS NULL) = (error_message IS NULL)),
+  CHECK (sweep_at IS NULL OR ended_at IS NOT NULL),
+  CHECK (worker IS NULL OR since IS NOT NULL),
+  CHECK (deadline IS NULL OR (started_at IS NOT NULL AND timeout IS NOT NULL)),
+  CHECK (timeout IS NULL OR started_at IS NULL OR deadline IS NOT NULL),
+  CHECK (error_code IS NULL OR error_message IS NOT NULL),
   CHECK (items_completed >= 0 AND items_failed >= 0 AND items_completed + items_failed <= items)
 ) STRICT;
 CREATE UNIQUE INDEX longhaul_jobs_id ON longhaul_jobs (id, owner);
@@ -104,9 +108,8 @@ CREATE UNIQUE INDEX longhaul_jobs_unique ON longhaul_jobs (owner, kind, unique_k
 -- Claims.
 CREATE INDEX longhaul_jobs_ready ON longhaul_jobs (queue, kind, priority DESC) WHERE wait = 1;
 CREATE INDEX longhaul_jobs_waiting ON longhaul_jobs (run_at) WHERE wait = 2;
-CREATE INDEX longhaul_jobs_deadline ON longhaul_jobs (wait, deadline) WHERE wait IS NOT NULL AND deadline IS NOT NULL;
+CREATE INDEX longhaul_jobs_deadline ON longhaul_jobs (wait, deadline) WHERE deadline IS NOT NULL AND wait IS NOT NULL;
 CREATE INDEX longhaul_jobs_worker ON longhaul_jobs (state, worker) WHERE worker IS NOT NULL;
-CREATE INDEX longhaul_jobs_cancel ON longhaul_jobs (worker) WHERE cancel_requested IS NOT NULL;
 -- Lists, each in the order of submission.
 CREATE INDEX longhaul_jobs_living ON longhaul_jobs (kind, owner) WHERE ended_at IS NULL;
 CREATE INDEX longhaul_jobs_ended ON longhaul_jobs (kind, owner, state) WHERE ended_at IS NOT NULL;

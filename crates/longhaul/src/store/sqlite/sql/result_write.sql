@@ -1,1 +1,3 @@
-INSERT INTO longhaul_results (job, result) VALUES (?1, ?2) ON CONFLICT (job) DO UPDATE SET result = excluded.result
+INSERT INTO longhaul_results (job, result)
+VALUES (?, ?)
+ON CONFLICT (job) DO UPDATE SET result = excluded.result
