@@ -3,14 +3,13 @@
 //! Invariant: a job is claimed along [`next`], gets a claim number higher than every one before, and is held by one
 //! worker. What is not due is in an index of its own, so that it never slows a claim.
 
-use longhaul_types::{Progress, State, Timestamp};
+use longhaul_types::{ItemCounts, Progress, State, Timestamp};
 use rusqlite::OptionalExtension;
 
 use super::{
     error::Fault,
-    list::json,
     row,
-    statements::Sql,
+    statements::{Sql, array},
     tx::{Place, Tx},
 };
 use crate::{
@@ -135,7 +134,7 @@ fn take(
     }
     next(Standing::of(State::Pending), Change::Claim)
         .map_err(|illegal| Error::Internal(illegal.to_string()))?;
-    let list = json(seqs);
+    let list = array(seqs.iter().copied());
     let first = claimed.len();
     let mut places = Vec::with_capacity(seqs.len());
     let mut rows = tx.sql.get(Sql::ClaimRead)?.query([&list])?;
@@ -182,7 +181,8 @@ fn read(row: &rusqlite::Row<'_>, taken: &Taken<'_>) -> rusqlite::Result<Claimed>
     let kind: i64 = row.get(3)?;
     let now = taken.request.now;
     let name = taken.kinds.iter().find(|(id, _)| *id == kind);
-    let job = Job {
+    let claim = row::unsigned(row, 5)?;
+    let mut job = Job {
         seq: row.get(0)?,
         id: row::id(row, 1)?,
         owner: String::new(),
@@ -194,25 +194,33 @@ fn read(row: &rusqlite::Row<'_>, taken: &Taken<'_>) -> rusqlite::Result<Claimed>
             since: now,
             cancel_requested: None,
         },
-        claim: row::unsigned(row, 5)? + 1,
-        attempts: row.get(6)?,
-        max_attempts: row.get(7)?,
-        rescues: row.get(8)?,
-        attempt_timeout: row::maybe_span(row, 9)?,
-        timeout: row::maybe_span(row, 10)?,
-        items: row::item_counts(row, 11)?,
-        error: row::error(row, 14)?,
-        created_at: row::time(row, 16)?,
-        started_at: Some(row::maybe_time(row, 17)?.unwrap_or(now)),
-        unique_key: row.get(18)?,
-        revision: row::unsigned(row, 19)? + 1,
-        labels: row::labels(row, 22)?,
+        claim: claim + 1,
+        attempts: 0,
+        max_attempts: row.get(6)?,
+        rescues: 0,
+        attempt_timeout: row::maybe_span(row, 7)?,
+        timeout: row::maybe_span(row, 8)?,
+        items: ItemCounts::default(),
+        error: None,
+        created_at: row::time(row, 9)?,
+        started_at: Some(now),
+        unique_key: row.get(10)?,
+        revision: row::unsigned(row, 11)? + 1,
+        labels: row::labels(row, 14)?,
         progress: Progress::default(),
     };
+    // The rest is as it began for a job that never ran.
+    if claim > 0 {
+        job.attempts = row.get(15)?;
+        job.rescues = row.get(16)?;
+        job.started_at = Some(row::maybe_time(row, 17)?.unwrap_or(now));
+        job.items = row::item_counts(row, 18)?;
+        job.error = row::error(row, 21)?;
+    }
     Ok(Claimed {
         job,
-        args_version: row.get(20)?,
-        args: row.get(21)?,
+        args_version: row.get(12)?,
+        args: row.get(13)?,
         checkpoint: None,
     })
 }

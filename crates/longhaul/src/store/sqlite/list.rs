@@ -29,7 +29,7 @@ pub(super) fn limit(count: usize) -> i64 {
 }
 
 /// Numbers as a JSON array, for `json_each`.
-pub(super) fn json(numbers: &[i64]) -> String {
+fn json(numbers: &[i64]) -> String {
     let mut text = String::with_capacity(numbers.len() * 8 + 2);
     for number in numbers {
         text.push(if text.is_empty() { '[' } else { ',' });

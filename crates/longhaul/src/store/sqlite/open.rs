@@ -5,7 +5,9 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, types::Value};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, TransactionBehavior, types::Value, vtab::array,
+};
 
 use super::{Options, error::store_error, lock::RunLock, row, statements::Sql};
 use crate::store::Error;
@@ -45,6 +47,9 @@ pub(super) fn connect(path: &Path, purpose: Purpose) -> Result<Connection, Error
     // Read before the first setting: what is no database is refused before anything touches it.
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         .map_err(fail)?;
+    if purpose == Purpose::Write {
+        array::load_module(&db).map_err(fail)?;
+    }
     for (name, value) in settings(purpose) {
         set(&db, path, name, &value)?;
     }

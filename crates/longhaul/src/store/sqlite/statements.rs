@@ -2,7 +2,9 @@
 //!
 //! Invariant: no SQL text stands outside `sql/` and `migrations/`; a test prepares every file of the folder.
 
-use rusqlite::{Connection, Statement};
+use std::rc::Rc;
+
+use rusqlite::{Connection, Statement, types::Value, vtab::array::Array};
 
 macro_rules! statements {
     ($($name:ident = $file:literal,)*) => {
@@ -157,6 +159,11 @@ pub(super) fn chunk(left: usize) -> usize {
     SIZES.into_iter().find(|size| *size <= left).unwrap_or(1)
 }
 
+/// Numbers as the table `rarray`, which is cheaper than JSON and known to the writer's connection alone.
+pub(super) fn array(numbers: impl IntoIterator<Item = i64>) -> Array {
+    Rc::new(numbers.into_iter().map(Value::Integer).collect())
+}
+
 /// The writer's prepared statements.
 pub(super) struct Statements<'c> {
     db: &'c Connection,
@@ -247,6 +254,7 @@ mod tests {
 
         let mut db = Connection::open_in_memory().expect("a database");
         open::migrate(&mut db, Path::new(":memory:")).expect("the schema");
+        rusqlite::vtab::array::load_module(&db).expect("rarray");
         for sql in Sql::ALL {
             if let Err(error) = db.prepare(sql.text()) {
                 panic!("{}: {error}", sql.file());

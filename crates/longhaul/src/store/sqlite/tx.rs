@@ -68,6 +68,29 @@ pub(super) struct Tx<'c> {
     next_seq: Option<Seq>,
     seq_moved: bool,
     deltas: Vec<Delta>,
+    /// Where the deltas of the command begin that can be undone alone.
+    mark: usize,
+    latest: Latest,
+}
+
+/// The names asked for last, as one commit asks for the same ones again and again.
+#[derive(Default)]
+struct Latest {
+    names: [(Box<str>, i64); 2],
+    older: usize,
+    kind: Option<(Box<str>, KnownKind)>,
+}
+
+impl Latest {
+    fn name(&self, name: &str) -> Option<i64> {
+        let known = |known: &&(Box<str>, i64)| known.1 != 0 && *known.0 == *name;
+        self.names.iter().find(known).map(|(_, id)| *id)
+    }
+
+    fn note(&mut self, name: &str, id: i64) {
+        self.names[self.older] = (name.into(), id);
+        self.older = 1 - self.older;
+    }
 }
 
 impl<'c> Tx<'c> {
@@ -85,23 +108,28 @@ impl<'c> Tx<'c> {
             next_seq: None,
             seq_moved: false,
             deltas: Vec::new(),
+            mark: 0,
+            latest: Latest::default(),
         }
     }
 
     /// Forgets everything remembered: the file may say otherwise.
     pub(super) fn forget(&mut self) {
         self.names.clear();
+        self.latest = Latest::default();
         self.texts.clear();
         self.forget_kinds();
         self.pending = None;
         self.next_seq = None;
         self.seq_moved = false;
         self.deltas.clear();
+        self.mark = 0;
     }
 
     /// Forgets the kinds, after a declaration.
     pub(super) fn forget_kinds(&mut self) {
         self.kinds = None;
+        self.latest.kind = None;
         self.sweep_after.clear();
     }
 
@@ -111,10 +139,12 @@ impl<'c> Tx<'c> {
         command: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.sql.get(Sql::Savepoint)?.execute([])?;
-        let mark = self.deltas.len();
+        self.mark = self.deltas.len();
+        let mark = self.mark;
         match command(self) {
             Ok(value) => {
                 self.sql.get(Sql::SavepointRelease)?.execute([])?;
+                self.mark = 0;
                 Ok(value)
             }
             Err(fault) => {
@@ -132,6 +162,7 @@ impl<'c> Tx<'c> {
                 // Numbers handed out stay used; other commands' counts stay.
                 self.deltas = deltas;
                 self.deltas.truncate(mark);
+                self.mark = 0;
                 (self.seq_moved, self.next_seq) = (moved, next);
                 Err(Fault::Refused(refused))
             }
@@ -168,7 +199,13 @@ impl<'c> Tx<'c> {
         {
             *pending.entry(place.queue).or_default() += by;
         }
-        self.deltas.push(Delta { place, state, by });
+        // The same few places come again and again.
+        let own = &mut self.deltas[self.mark..];
+        let same = |delta: &&mut Delta| delta.place == place && delta.state == state;
+        match own.iter_mut().rev().take(8).find(same) {
+            Some(delta) => delta.by += by,
+            None => self.deltas.push(Delta { place, state, by }),
+        }
     }
 
     /// Notes that a job went from one state to another.
@@ -236,7 +273,11 @@ impl<'c> Tx<'c> {
 
     /// The number of a name, if it has one.
     pub(super) fn find_name(&mut self, name: &str) -> rusqlite::Result<Option<i64>> {
+        if let Some(id) = self.latest.name(name) {
+            return Ok(Some(id));
+        }
         if let Some(id) = self.names.get(name) {
+            self.latest.note(name, *id);
             return Ok(Some(*id));
         }
         let id: Option<i64> = self
@@ -272,14 +313,22 @@ impl<'c> Tx<'c> {
 
     /// A kind that some worker declared.
     pub(super) fn kind(&mut self, name: &str) -> Result<KnownKind, Fault> {
+        if let Some((known, kind)) = &self.latest.kind
+            && **known == *name
+        {
+            return Ok(*kind);
+        }
         if self.kinds.is_none() {
             self.read_kinds()?;
         }
-        self.kinds
+        let known = self
+            .kinds
             .as_ref()
             .and_then(|kinds| kinds.get(name))
-            .copied()
-            .ok_or_else(|| Fault::Refused(Error::UnknownKind(name.to_owned())))
+            .copied();
+        let kind = known.ok_or_else(|| Fault::Refused(Error::UnknownKind(name.to_owned())))?;
+        self.latest.kind = Some((name.into(), kind));
+        Ok(kind)
     }
 
     /// How long after its end the sweeper first comes for a job of a kind, in milliseconds.

@@ -10,10 +10,8 @@ use rusqlite::{OptionalExtension, Row};
 use super::{
     end,
     error::Fault,
-    insert,
-    list::json,
-    row,
-    statements::{Sql, chunk},
+    insert, row,
+    statements::{Sql, array, chunk},
     tx::{Place, Tx},
 };
 use crate::{
@@ -89,6 +87,8 @@ fn completes(write: &Write) -> bool {
 struct Found {
     claim: u64,
     held: Held,
+    /// Whether there is nothing of an earlier attempt to clear.
+    simple: bool,
     ended: bool,
 }
 
@@ -98,13 +98,14 @@ fn complete_many(
     writes: &[Write],
     answers: &mut Vec<Written>,
 ) -> Result<(), Fault> {
-    let seqs: Vec<Seq> = writes.iter().map(|write| write.claim.job).collect();
+    let seqs = array(writes.iter().map(|write| write.claim.job));
     let mut found: HashMap<Seq, Found> = HashMap::with_capacity(writes.len());
-    let mut rows = tx.sql.get(Sql::FenceMany)?.query([json(&seqs)])?;
+    let mut rows = tx.sql.get(Sql::FenceMany)?.query([seqs])?;
     while let Some(row) = rows.next()? {
         let job = Found {
             claim: row::unsigned(row, 14)?,
             held: held(row)?,
+            simple: !row.get::<_, bool>(15)?,
             ended: false,
         };
         found.insert(row.get(13)?, job);
@@ -121,7 +122,8 @@ fn complete_many(
             continue;
         };
         let held = found.held;
-        let simple = held.items == 0 && !held.cancel_requested;
+        let running = held.state == State::Running && !held.cancel_requested;
+        let simple = found.simple && running && held.items == 0;
         let (true, Some(end @ End::Complete { result })) = (simple, &write.end) else {
             answers.push(write_one(tx, write)?);
             continue;
@@ -150,7 +152,7 @@ fn complete_many(
         let sweep_at = now.0.saturating_add(tx.sweep_after(kind)?);
         tx.sql
             .get(Sql::CompleteMany)?
-            .execute((json(&seqs), now.0, sweep_at))?;
+            .execute((array(seqs), now.0, sweep_at))?;
     }
     Ok(write_results(tx, &results)?)
 }

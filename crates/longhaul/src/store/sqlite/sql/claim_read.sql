@@ -1,7 +1,7 @@
 SELECT
-  j.seq, j.id, j.owner, j.kind, j.priority, j.claim, j.attempts, j.max_attempts, j.rescues, j.attempt_timeout, j.timeout,
-  j.items, j.items_completed, j.items_failed, j.error_code, j.error_message,
-  j.created_at, j.started_at, j.unique_key, j.revision, a.version, a.args, a.labels
-FROM json_each(?1) AS taken
+  j.seq, j.id, j.owner, j.kind, j.priority, j.claim, j.max_attempts, j.attempt_timeout, j.timeout,
+  j.created_at, j.unique_key, j.revision, a.version, a.args, a.labels,
+  j.attempts, j.rescues, j.started_at, j.items, j.items_completed, j.items_failed, j.error_code, j.error_message
+FROM rarray(?1) AS taken
 CROSS JOIN longhaul_jobs AS j ON j.seq = taken.value
 CROSS JOIN longhaul_args AS a ON a.job = j.seq
