@@ -189,7 +189,7 @@ pub async fn show(
     show: Show,
 ) -> Result<ExitCode> {
     let followed = if settings.json() {
-        follow(session, id, timeout, &mut JsonLines { log: true }).await?
+        follow(session, id, timeout, &mut JsonLines::new()).await?
     } else {
         follow(session, id, timeout, &mut OnTerminal::new(show.log)).await?
     };
@@ -253,9 +253,14 @@ fn say_end(job: &JobView, result: bool) -> Result {
 }
 
 /// Every event as a line of JSON; the job as `{"event":"job","job":{…}}`.
-#[derive(Debug)]
-struct JsonLines {
-    log: bool,
+#[derive(Debug, Default)]
+pub struct JsonLines(());
+
+impl JsonLines {
+    /// With the lines of the job's log.
+    pub fn new() -> Self {
+        Self::default()
+    }
 }
 
 #[derive(Serialize)]
@@ -279,7 +284,7 @@ impl Watcher for JsonLines {
     }
 
     fn lines_after(&self) -> Option<u64> {
-        self.log.then_some(0)
+        Some(0)
     }
 }
 

@@ -7,9 +7,15 @@ use longhaul_walrus::retrieve::Retrieve;
 
 use crate::run_job::RunJob;
 
+/// Retrievals that run at a time: each has several items, and each item several connections.
+const RETRIEVALS: u32 = 4;
+
 /// An engine with every kind.
 pub fn register(builder: Builder) -> Builder {
-    builder.register(RunJob).register(Retrieve::default())
+    builder
+        .register(RunJob)
+        .register(Retrieve::default())
+        .queue(longhaul_walrus::retrieve::QUEUE, RETRIEVALS)
 }
 
 /// The kinds that are not taken over TCP.

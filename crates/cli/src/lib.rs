@@ -16,6 +16,7 @@ pub mod service;
 pub mod session;
 pub mod settings;
 pub mod terminal;
+pub mod waltodo;
 
 /// Version of the programs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -21,6 +21,9 @@ pub use self::blob::Got;
 use self::{blob::Fetcher, plan::State, tally::Tally};
 use crate::aggregator;
 
+/// The queue of this kind.
+pub const QUEUE: &str = "walrus";
+
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
@@ -126,7 +129,7 @@ impl Handler for Retrieve {
 
     fn policy(&self) -> Policy {
         Policy {
-            queue: "walrus".to_owned(),
+            queue: QUEUE.to_owned(),
             max_attempts: 3,
             retention: Retention {
                 completed: WEEK,

@@ -1,0 +1,243 @@
+//! The settings of `waltodo`: a flag, then the environment, then the settings files, then the built-in value.
+//!
+//! Invariant: every value is checked where it comes in, and the error names the place it came from.
+
+use std::{
+    env, fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
+
+use longhaul_walrus::networks::Network;
+use serde::Deserialize;
+
+use crate::{
+    exit::{Fail, Result},
+    settings::Settings,
+};
+
+/// The document's own settings file.
+const FILE: &str = ".waltodo.json";
+/// A settings file is short.
+const MAX_FILE: u64 = 1 << 20;
+/// Longest time limit, in seconds: a year.
+const MAX_SECONDS: f64 = 365.0 * 86_400.0;
+
+/// Seconds of a flag or variable: more than none, a year at most.
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= MAX_SECONDS => Ok(seconds),
+        _ => Err(format!("'{text}' is no number of seconds, like 300")),
+    }
+}
+
+/// Items that are retrieved at a time.
+pub(super) fn chunk_size(text: &str) -> std::result::Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(size @ 1..=256) => Ok(size),
+        _ => Err(format!("'{text}' is no number of items from 1 to 256")),
+    }
+}
+
+/// Attempts in total.
+pub(super) fn attempts(text: &str) -> std::result::Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(attempts @ 1..=100) => Ok(attempts),
+        _ => Err(format!("'{text}' is no number of attempts from 1 to 100")),
+    }
+}
+
+/// A network's name.
+pub(super) fn network(text: &str) -> std::result::Result<Network, String> {
+    Network::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The base address of an aggregator.
+pub(super) fn aggregator(text: &str) -> std::result::Result<String, String> {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!(
+            "'{text}' is no address of an aggregator, like https://aggregator.example"
+        )),
+    }
+}
+
+/// A number that a flag, the environment's `variable` or the table `waltodo` of a settings file gives.
+pub(super) fn number<T: Copy>(
+    flag: Option<T>,
+    settings: &Settings,
+    (variable, key): (&str, &str),
+    parse: fn(&str) -> std::result::Result<T, String>,
+    default: T,
+) -> Result<T> {
+    if let Some(value) = flag {
+        return Ok(value);
+    }
+    match settings.text(variable, &["waltodo", key])? {
+        None => Ok(default),
+        Some(text) => {
+            parse(&text).map_err(|why| Fail::usage(format!("{variable} (waltodo.{key}): {why}")))
+        }
+    }
+}
+
+/// The network and its aggregator: a flag, `WALRUS_AGGREGATOR_URL`, `.waltodo.json`, the network's public one.
+pub(super) fn service(
+    network_flag: Option<Network>,
+    aggregator_flag: Option<&str>,
+) -> Result<String> {
+    if let Some(address) = aggregator_flag {
+        return Ok(address.to_owned());
+    }
+    if let Some(address) = variable("WALRUS_AGGREGATOR_URL")? {
+        return aggregator(&address)
+            .map_err(|why| Fail::usage(format!("WALRUS_AGGREGATOR_URL: {why}")));
+    }
+    let file = File::find()?;
+    choose(network_flag, file.as_ref())
+}
+
+fn choose(flag: Option<Network>, file: Option<&File>) -> Result<String> {
+    let from_file = |what: &str, why: String| {
+        let path = file.map(|file| file.path.display().to_string());
+        Fail::usage(format!("{}: {what}: {why}", path.unwrap_or_default()))
+    };
+    let kept = file.and_then(|file| file.network.as_deref());
+    let wanted = match (flag, kept) {
+        (Some(network), _) => network,
+        (None, Some(text)) => network(text).map_err(|why| from_file("network", why))?,
+        (None, None) => Network::default(),
+    };
+    // An address that is kept for one network is not the one of another.
+    let fits = kept.is_none_or(|kept| kept == wanted.as_str());
+    match file.and_then(|file| file.aggregator.as_deref()) {
+        Some(address) if fits => aggregator(address).map_err(|why| from_file("aggregator", why)),
+        _ => wanted
+            .aggregator()
+            .map(str::to_owned)
+            .map_err(|error| Fail::usage(error.to_string())),
+    }
+}
+
+/// The folder of the local lists, absolute.
+pub(super) fn lists() -> Result<PathBuf> {
+    match variable("TODO_DATA_PATH")? {
+        Some(path) => std::path::absolute(&path).map_err(|error| Fail::io(path, &error)),
+        None => home()
+            .map(|home| home.join(".waltodo/lists"))
+            .ok_or_else(|| {
+                Fail::failed("there is no home folder to keep lists in")
+                    .hint("Set TODO_DATA_PATH to the folder of your lists.")
+            }),
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    env::home_dir().filter(|path| path.is_absolute())
+}
+
+fn variable(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
+        Ok(text) if text.is_empty() => Ok(None),
+        Ok(text) => Ok(Some(text)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(Fail::usage(format!("{name} is not UTF-8"))),
+    }
+}
+
+/// What is used of `.waltodo.json`.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct File {
+    #[serde(skip)]
+    path: PathBuf,
+    network: Option<String>,
+    aggregator: Option<String>,
+}
+
+impl File {
+    /// The one in the folder of `WALRUS_TODO_CONFIG_DIR`; else the one of the working folder; else the one of the home.
+    fn find() -> Result<Option<Self>> {
+        let folders = match variable("WALRUS_TODO_CONFIG_DIR")? {
+            Some(folder) => vec![PathBuf::from(folder)],
+            None => env::current_dir().into_iter().chain(home()).collect(),
+        };
+        for folder in folders {
+            if let Some(file) = Self::read(&folder.join(FILE))? {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The file at `path`, if there is one of this user.
+    fn read(path: &Path) -> Result<Option<Self>> {
+        let own = rustix::process::geteuid().as_raw();
+        let Ok(metadata) = fs::metadata(path) else {
+            return Ok(None);
+        };
+        if !metadata.is_file() || metadata.uid() != own {
+            return Ok(None);
+        }
+        let shown = path.display();
+        if metadata.len() > MAX_FILE {
+            return Err(Fail::usage(format!(
+                "{shown}: too large for a settings file"
+            )));
+        }
+        let text = fs::read_to_string(path).map_err(|error| Fail::io(shown, &error))?;
+        let file: Self = serde_json::from_str(&text)
+            .map_err(|error| Fail::usage(format!("{}: {error}", path.display())))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            ..file
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_checked() {
+        assert_eq!(seconds("1.5"), Ok(1.5));
+        for text in ["0", "-1", "x", "", "inf", "NaN", "1e12"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+        assert_eq!(chunk_size("10"), Ok(10));
+        assert!(chunk_size("0").is_err() && chunk_size("257").is_err());
+        assert!(attempts("0").is_err() && attempts("3").is_ok());
+    }
+
+    #[test]
+    fn an_aggregator_is_an_address() {
+        assert!(aggregator("http://127.0.0.1:9000").is_ok());
+        for text in ["", "127.0.0.1", "ftp://x", "https://", "http://a b"] {
+            assert!(aggregator(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_documents_file_names_network_and_aggregator() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(FILE);
+        assert!(File::read(&path).expect("read").is_none());
+        let text = r#"{"network":"mainnet","aggregator":"http://mine","walletAddress":"0x1"}"#;
+        fs::write(&path, text).expect("write");
+        let file = File::read(&path).expect("read").expect("there");
+        assert_eq!(choose(None, Some(&file)), Ok("http://mine".to_owned()));
+        let testnet = Network::Testnet.aggregator().expect("public").to_owned();
+        assert_eq!(choose(Some(Network::Testnet), Some(&file)), Ok(testnet));
+        assert!(choose(Some(Network::Devnet), Some(&file)).is_err());
+        fs::write(&path, r#"{"network":"moon"}"#).expect("write");
+        let file = File::read(&path).expect("read");
+        let error = choose(None, file.as_ref()).expect_err("refused");
+        assert!(error.message.contains("'moon' is not a network"), "{error:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! `waltodo jobs`: the background jobs, oldest first, so that the newest stand next to the prompt.
+
+use std::process::ExitCode;
+
+use longhaul_client::JobsQuery;
+use longhaul_types::{State, Timestamp, body::JobPage};
+use longhaul_walrus::words::{self, Heading};
+
+use crate::{exit::Result, output, session::Session, settings::Settings};
+
+/// Jobs of one page of the API.
+const PAGE: usize = 100;
+
+/// Flags of `waltodo jobs`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only those that wait or run
+    #[arg(long, group = "which")]
+    active: bool,
+    /// Only those that completed
+    #[arg(long, group = "which")]
+    completed: bool,
+    /// Only those that failed
+    #[arg(long, group = "which")]
+    failed: bool,
+    /// The newest so many
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+}
+
+impl Args {
+    fn which(&self) -> (Heading, Vec<State>) {
+        match (self.active, self.completed, self.failed) {
+            (true, ..) => (Heading::Active, vec![State::Pending, State::Running]),
+            (_, true, _) => (Heading::Completed, vec![State::Completed]),
+            (_, _, true) => (Heading::Failed, vec![State::Failed]),
+            _ => (Heading::All, Vec::new()),
+        }
+    }
+}
+
+/// Lists the jobs.
+pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
+    let session = Session::open(settings).await?;
+    let (heading, states) = args.which();
+    let page = read(&session, states, args.limit as usize).await?;
+    if settings.json() {
+        output::json(&page)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(&words::list(heading, &page.jobs, Timestamp::now()))?;
+    if page.next_cursor.is_some() {
+        eprintln!("There are more: --limit {}", args.limit.saturating_mul(2));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The newest jobs up to the limit, from as many pages as that takes.
+async fn read(session: &Session, states: Vec<State>, limit: usize) -> Result<JobPage> {
+    let mut query = JobsQuery {
+        states,
+        kinds: vec!["walrus.*".to_owned()],
+        limit: Some(limit.min(PAGE)),
+        ..JobsQuery::default()
+    };
+    let mut all = session.client.jobs(&query).await?;
+    while all.next_cursor.is_some() && all.jobs.len() < limit {
+        query.cursor.clone_from(&all.next_cursor);
+        query.limit = Some((limit - all.jobs.len()).min(PAGE));
+        let page = session.client.jobs(&query).await?;
+        all.jobs.extend(page.jobs);
+        all.next_cursor = page.next_cursor;
+    }
+    all.jobs.reverse();
+    all.limit = limit as u64;
+    Ok(all)
+}

@@ -1,0 +1,158 @@
+//! `waltodo retrieve SOURCE`: the blobs of a list, or one blob, fetched and verified by a background job.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use longhaul_types::{JobId, Labels, Timestamp, body::SubmitRequest};
+use longhaul_walrus::{
+    lists::ListName,
+    networks::Network,
+    retrieve::RetrieveArgs,
+    words::{self, Operation},
+};
+
+use super::{config, ids::new_id, screen::watch};
+use crate::{
+    exit::{Fail, Result},
+    output,
+    session::Session,
+    settings::{Settings, path_text},
+};
+
+/// The kind of job that this command submits.
+const KIND: &str = <longhaul_walrus::retrieve::Retrieve as longhaul::Handler>::KIND;
+
+/// Flags of `waltodo retrieve`.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Name of a local list, or a blob ID
+    #[arg(value_name = "LIST|BLOB_ID")]
+    source: String,
+    /// Run in the background and return at once
+    #[arg(long, short)]
+    background: bool,
+    /// With --background: wait for the end and show progress
+    #[arg(long, short)]
+    wait: bool,
+    /// The job's id; made when not given
+    #[arg(long, value_name = "ID")]
+    job_id: Option<JobId>,
+    /// Time the whole job may take [default: 300; env: WALTODO_BACKGROUND_TIMEOUT]
+    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
+    timeout: Option<f64>,
+    /// Between two lines of progress [default: 5; env: WALTODO_BACKGROUND_PROGRESS_INTERVAL]
+    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
+    progress_interval: Option<f64>,
+    /// Have the retrieved todos join this local list, which is made when missing
+    #[arg(long, value_name = "NAME")]
+    list: Option<ListName>,
+    /// mainnet, testnet, devnet or local [default: testnet]
+    #[arg(long, value_name = "NETWORK", value_parser = config::network)]
+    network: Option<Network>,
+    /// Address of the aggregator [default: the network's public one; env: WALRUS_AGGREGATOR_URL]
+    #[arg(long, value_name = "URL", value_parser = config::aggregator)]
+    aggregator: Option<String>,
+    /// Items retrieved at a time [default: 5; env: WALTODO_BACKGROUND_CHUNK_SIZE]
+    #[arg(long, value_name = "N", value_parser = config::chunk_size)]
+    chunk_size: Option<usize>,
+    /// Attempts in total [default: 3; env: WALTODO_BACKGROUND_RETRY_ATTEMPTS]
+    #[arg(long, value_name = "N", value_parser = config::attempts)]
+    retry_attempts: Option<u32>,
+    /// Folder for the retrieved files; without one they are artifacts of the job
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+impl Args {
+    /// What the job needs to know, settled here and now.
+    fn resolve(&self, settings: &Settings) -> Result<RetrieveArgs> {
+        let lists = config::lists()?;
+        path_text(&lists)?;
+        let output = match &self.output {
+            Some(folder) => {
+                path_text(folder)?;
+                let absolute = std::path::absolute(folder);
+                Some(absolute.map_err(|error| Fail::io(folder.display(), &error))?)
+            }
+            None => None,
+        };
+        Ok(RetrieveArgs {
+            source: self.source.clone(),
+            lists,
+            aggregator: config::service(self.network, self.aggregator.as_deref())?,
+            join: self.list.as_ref().map(ToString::to_string),
+            output,
+            chunk_size: config::number(
+                self.chunk_size,
+                settings,
+                ("WALTODO_BACKGROUND_CHUNK_SIZE", "chunk_size"),
+                config::chunk_size,
+                5,
+            )?,
+            attempts: config::number(
+                self.retry_attempts,
+                settings,
+                ("WALTODO_BACKGROUND_RETRY_ATTEMPTS", "retry_attempts"),
+                config::attempts,
+                3,
+            )?,
+        })
+    }
+}
+
+/// The time between two lines of progress.
+pub(super) fn interval(flag: Option<f64>, settings: &Settings) -> Result<Duration> {
+    let names = ("WALTODO_BACKGROUND_PROGRESS_INTERVAL", "progress_interval");
+    let seconds = config::number(flag, settings, names, config::seconds, 5.0)?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+/// Submits the job, and follows it unless it is to run in the background alone.
+pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
+    let interval = interval(args.progress_interval, settings)?;
+    let timeout = config::number(
+        args.timeout,
+        settings,
+        ("WALTODO_BACKGROUND_TIMEOUT", "timeout"),
+        config::seconds,
+        300.0,
+    )?;
+    let job = serde_json::to_value(args.resolve(settings)?)
+        .map_err(|error| Fail::usage(error.to_string()))?;
+    let id = match &args.job_id {
+        Some(id) => id.clone(),
+        None => new_id(Timestamp::now())?,
+    };
+    let request = SubmitRequest {
+        kind: KIND.to_owned(),
+        args: job,
+        id: Some(id.clone()),
+        labels: Labels::from([(
+            words::COMMAND.to_owned(),
+            format!("retrieve {}", args.source),
+        )]),
+        timeout: Some(timeout),
+        ..SubmitRequest::default()
+    };
+    let session = Session::open(settings).await?;
+    let answer = session.submit(&request).await?;
+    let waits = args.wait || !args.background;
+    if !settings.json() {
+        let operation = Operation::Retrieve;
+        output::line(&words::starting(operation, id.as_str(), timeout))?;
+        output::line(&if waits {
+            words::waiting(operation)
+        } else {
+            words::started(operation, id.as_str())
+        })?;
+    } else if !waits {
+        output::json(&answer)?;
+    }
+    if waits {
+        return watch(&session, settings, &id, interval, None).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
