@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        bench, cancel, completions, doctor, jobs, logs, remove, retry, run, serve, service, start,
-        status, submit, watch,
+        bench, cancel, completions, demo, doctor, jobs, logs, remove, retry, run, sandbox, serve,
+        service, start, status, submit, watch,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -60,6 +60,10 @@ enum Command {
     Doctor(doctor::Args),
     /// Measure how fast this machine runs jobs
     Bench(bench::Args),
+    /// See a job go on after its server was killed in the middle
+    Demo(demo::Args),
+    /// Stand in for a Walrus aggregator, over a folder of blobs
+    Sandbox(sandbox::Args),
     /// Print what a shell needs to complete the command line
     Completions(completions::Args),
 }
@@ -112,6 +116,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),
+            Command::Demo(args) => demo::run(args).await,
+            Command::Sandbox(args) => sandbox::run(args, settings).await,
             Command::Serve(args) => serve::run(args, settings),
             Command::Completions(args) => completions::run(args, Cli::command()),
         }

@@ -3,12 +3,14 @@
 pub mod bench;
 pub mod cancel;
 pub mod completions;
+pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod logs;
 pub mod remove;
 pub mod retry;
 pub mod run;
+pub mod sandbox;
 pub mod serve;
 pub mod service;
 pub mod start;

@@ -238,6 +238,9 @@ mod tests {
         fs::write(&path, r#"{"network":"moon"}"#).expect("write");
         let file = File::read(&path).expect("read");
         let error = choose(None, file.as_ref()).expect_err("refused");
-        assert!(error.message.contains("'moon' is not a network"), "{error:?}");
+        assert!(
+            error.message.contains("'moon' is not a network"),
+            "{error:?}"
+        );
     }
 }

@@ -82,7 +82,10 @@ async fn print_end(session: &Session, job: &JobView) -> Result {
             .client
             .items(id, Some(ItemState::Failed), None, LISTED)
             .await?;
-        output::line(&format!("\n{}", words::failed_items(&failed.items).trim_end()))?;
+        output::line(&format!(
+            "\n{}",
+            words::failed_items(&failed.items).trim_end()
+        ))?;
         let more = (job.items.failed as usize).saturating_sub(failed.items.len());
         if more > 0 {
             output::line(&format!("and {more} more"))?;

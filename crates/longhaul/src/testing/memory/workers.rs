@@ -6,7 +6,7 @@ use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
 
 use super::tables::{Lease, Life, Row, Tables, must};
 use crate::{
-    model::{AttemptEnd, Change, Job, Seq, Status, WorkerId, next, spread},
+    model::{Change, Job, Seq, Status, WorkerId, next, spread},
     store::{Error, Heartbeat, Kind},
 };
 

@@ -1,0 +1,9 @@
+//! The program `waltodo` as a user has it: real processes, a real server on a folder of its own, and the sandbox with
+//! true blob IDs. Each block of the document's commands has its test.
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod demo;
+mod document;
+mod faults;
+mod settings;
+mod support;
