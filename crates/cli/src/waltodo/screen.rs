@@ -32,10 +32,10 @@ pub(super) async fn watch(
     interval: Duration,
     timeout: Option<Duration>,
 ) -> Result<ExitCode> {
+    let screen = Screen::new();
     let followed = if settings.json() {
         follow(session, id, timeout, &mut JsonLines::new()).await?
     } else {
-        let screen = Screen::new();
         let mut told = Told(&screen);
         let ticks = async {
             loop {
@@ -53,7 +53,7 @@ pub(super) async fn watch(
     match followed {
         Followed::Ended(job) => {
             if !settings.json() {
-                print_end(session, &job).await?;
+                print_end(session, &screen, &job).await?;
             }
             Ok(ExitCode::from(code_of_end(&job)))
         }
@@ -70,10 +70,10 @@ pub(super) async fn watch(
 }
 
 /// The block at the end: the last line of progress, how it ended, the items that failed, and where to look.
-async fn print_end(session: &Session, job: &JobView) -> Result {
+async fn print_end(session: &Session, screen: &Screen, job: &JobView) -> Result {
     // The progress of a job that ended long ago is not kept.
     if job.state == State::Completed && job.progress.current_task.is_some() {
-        output::line(&words::progress(job))?;
+        screen.last(&words::progress(job))?;
     }
     output::line(&words::ended(job, Timestamp::now()))?;
     let id = &job.job_id;
@@ -137,6 +137,14 @@ impl Screen {
                 || (before != after && after.is_some_and(|task| task.starts_with(RETRYING)))
         };
         if now { self.draw() } else { Ok(()) }
+    }
+
+    /// Prints a line that stays, unless it stands there already.
+    fn last(&self, line: &str) -> Result {
+        if self.bar.is_none() && self.shown.borrow().line == line {
+            return Ok(());
+        }
+        output::line(line)
     }
 
     /// Draws where the job stands, if it changed.

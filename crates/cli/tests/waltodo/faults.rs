@@ -33,7 +33,7 @@ fn a_time_limit_keeps_what_was_retrieved_and_a_retry_goes_on() {
         "{done:?}"
     );
     let job = lab.job("slow");
-    assert_eq!(job["errorCode"], "timed_out", "{job}");
+    assert_eq!(job["errorCode"], "deadline_exceeded", "{job}");
     assert_eq!(job["items"]["completed"], 3, "{job}");
     assert_eq!(lab.files("out").len(), 3);
 
