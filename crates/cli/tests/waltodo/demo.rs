@@ -21,7 +21,7 @@ fn the_demonstration_holds_and_leaves_nothing_behind() {
         "✓ Background retrieval started",
         "🔄 RUNNING (1)",
         "with SIGKILL in the middle of the work",
-        "100% - Item 8/8 completed\n✓ Background retrieval completed\nItems retrieved: 8\nTotal size: 23.1 MB\n",
+        "100% - Item 8/8 completed\n✓ Background retrieval completed\nItems retrieved: 8\nTotal size: 17.8 MB\n",
         "📊 Retrieval Summary",
         "requests were not made twice",
         "all 8 files have the bytes of their blob IDs",

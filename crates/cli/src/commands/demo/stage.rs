@@ -30,11 +30,11 @@ const TODOS: [(&str, usize); 8] = [
     ("Buy groceries", 600),
     ("Scan the archive", 8 * MIB),
     ("Walk the dog", 2_000),
-    ("Edit the film", 6 * MIB),
+    ("Edit the film", 4 * MIB),
     ("Pay bills", MIB),
-    ("Sort the photographs", 3 * MIB),
+    ("Sort the photographs", 2 * MIB),
     ("Schedule meeting", 20_000),
-    ("Record the song", 4 * MIB),
+    ("Record the song", 2 * MIB),
 ];
 
 /// A blob on the aggregator.
