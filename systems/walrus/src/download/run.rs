@@ -273,6 +273,11 @@ impl<'a, O: Observer> Run<'a, O> {
                 Ok(Ranged::Whole(body)) => return Ok(Piece::Whole(body)),
                 Err(error) => Err(Trouble::Source(error)),
             };
+            if attempt.is_ok() {
+                // A body that ends well had all that was asked for.
+                debug_assert_eq!(at, range.end);
+                break;
+            }
             attempts.outcome(attempt).await?;
         }
         Ok(Piece::Written(index))
