@@ -46,3 +46,14 @@ fn monitor() {
     let text = "completed at 5 bytes\n";
     assert_eq!(printed("monitor"), [text, text]);
 }
+
+#[test]
+fn own_transaction() {
+    assert_eq!(
+        printed("own_transaction"),
+        [
+            "shipped order 1, 1 job in all\n",
+            "shipped order 2, 2 job in all\n"
+        ]
+    );
+}

@@ -15,6 +15,7 @@ mod open;
 mod read;
 mod row;
 mod statements;
+mod submit;
 mod sweep;
 mod tx;
 mod watch;
@@ -31,7 +32,7 @@ use std::{
 use async_trait::async_trait;
 use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
 
-pub use self::{inspect::Inspection, lock::RunLock};
+pub use self::{inspect::Inspection, lock::RunLock, submit::submit_in};
 use self::{
     open::{Purpose, connect, ensure_schema},
     read::Readers,

@@ -130,6 +130,8 @@ statements! {
     SettingWrite = "setting_write",
     Standing = "standing",
     Start = "start",
+    Submit = "submit",
+    Submitted = "submitted",
     SweepNext = "sweep_next",
     SweepRead = "sweep_read",
     Sweepable = "sweepable",

@@ -6,7 +6,7 @@ use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
 
 use super::tables::{Lease, Life, Row, Tables, must};
 use crate::{
-    model::{Change, Job, Seq, Status, WorkerId, next, spread},
+    model::{AttemptEnd, Change, Job, Seq, Status, WorkerId, next, spread},
     store::{Error, Heartbeat, Kind},
 };
 
@@ -157,6 +157,7 @@ fn rescue(row: &mut Row, now: Timestamp) -> Result<(), Error> {
     }
     let before = row.job.rescues;
     let state = must(next(row.job.standing(), Change::Rescue { before }))?;
+    row.note(AttemptEnd::Rescued, None, now);
     row.job.rescues += 1;
     match state {
         State::Pending => row.wait(Reason::Rescued, now, None, now),
