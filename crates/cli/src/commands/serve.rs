@@ -72,6 +72,12 @@ pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let data = DataDir::open(&settings.data_dir()?)?;
     leave_caller(args.on_demand)?;
     start_log();
+    tracing::info!(
+        pid = std::process::id(),
+        build = args.build_id.as_deref().unwrap_or(BUILD),
+        "starting on {}",
+        data.path().display()
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -244,12 +250,7 @@ fn make_token(path: &Path) -> Result {
 }
 
 fn announce(args: &Args, data: &DataDir, handle: &Handle) {
-    tracing::info!(
-        pid = std::process::id(),
-        build = args.build_id.as_deref().unwrap_or(BUILD),
-        "listening on {}",
-        data.socket().display()
-    );
+    tracing::info!("listening on {}", data.socket().display());
     if let Some(address) = handle.tcp() {
         match args.access {
             Access::Open => {

@@ -176,15 +176,14 @@ async fn end_earlier_run(job: &Context) -> Result<(), Failure> {
     if trace.boot != process::boot_id() {
         return Ok(());
     }
-    let ended = process::end_orphans(&trace.token, trace.group).await;
-    if ended > 0 {
-        job.warn(format!(
-            "the server was interrupted: ended {ended} processes of the earlier run, and starting again"
-        ));
-    } else if job.is_resumed() {
-        job.warn("starting again: the earlier run was interrupted");
-    }
-    let left = process::orphans(&trace.token, trace.group).len();
+    let ended = process::end_all(&trace.token, trace.group).await;
+    job.warn(match ended {
+        0 => "starting again: the earlier run was interrupted".to_owned(),
+        ended => format!(
+            "starting again: the earlier run was interrupted, and {ended} of its processes were left and are ended"
+        ),
+    });
+    let left = process::of_run(&trace.token, trace.group).len();
     if left > 0 {
         return Err(Failure::retry(
             "orphan_alive",
@@ -241,16 +240,13 @@ async fn supervise(
             status = child.wait() => break status?,
             stop = job.stopped() => {
                 job.warn(format!("ending the command: {stop}"));
-                let ((), status) = tokio::join!(
-                    process::end_group(group, token),
-                    child.wait(),
-                );
+                let (_, status) = tokio::join!(process::end_all(token, group), child.wait());
                 break status?;
             }
         }
     };
     // What the program started and left behind ends with it; only then do its pipes surely end.
-    let (left, result) = tokio::join!(process::end_leftovers(group, token), async {
+    let (left, result) = tokio::join!(process::end_all(token, group), async {
         match read {
             Some(result) => result,
             None => match tokio::time::timeout(process::PATIENCE, reading).await {

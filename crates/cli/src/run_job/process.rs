@@ -43,15 +43,15 @@ impl Group {
         })
     }
 
-    fn pid(self) -> Option<Pid> {
-        // 0 and 1 stand for the own group and for everything.
-        Pid::from_raw(self.id).filter(|_| self.id > 1)
+    /// Whether the process is the leader that was started, and not a later one of the same number.
+    fn is_led_by(self, process: Process) -> bool {
+        process.id == self.id && self.started == Some(process.started)
     }
 }
 
 /// A living process, as `/proc` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+pub(super) struct Process {
     id: i32,
     group: i32,
     started: u64,
@@ -67,7 +67,9 @@ impl Process {
         // The name in brackets may itself hold brackets and blanks.
         let (_, rest) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        if matches!(*fields.first()?, "Z" | "X") {
+        // A leader that has ended shows so while other threads of its process still run.
+        let threads: u32 = fields.get(17)?.parse().ok()?;
+        if matches!(*fields.first()?, "Z" | "X") && threads <= 1 {
             return None;
         }
         Some(Self {
@@ -105,7 +107,7 @@ pub(super) fn boot_id() -> Option<String> {
 }
 
 /// The living processes of the run with this token and group, wherever they went.
-pub(super) fn orphans(token: &str, group: Option<Group>) -> Vec<i32> {
+pub(super) fn of_run(token: &str, group: Option<Group>) -> Vec<Process> {
     let all: Vec<Process> = Process::all().collect();
     let carriers: Vec<Process> = all
         .iter()
@@ -114,106 +116,61 @@ pub(super) fn orphans(token: &str, group: Option<Group>) -> Vec<i32> {
         .collect();
     // A group's number is not given away while a process of it lives: one of ours in it makes it ours, and so does its
     // leader when it is the one that was started.
-    let ours = |group: Group| {
+    let ours = |group: &Group| {
         carriers.iter().any(|process| process.group == group.id)
-            || all
-                .iter()
-                .any(|process| process.id == group.id && group.started == Some(process.started))
+            || all.iter().any(|process| group.is_led_by(*process))
     };
-    let group = group.filter(|group| ours(*group));
-    let mut found: Vec<i32> = all
-        .iter()
+    let group = group.filter(ours);
+    let mut found: Vec<Process> = all
+        .into_iter()
         .filter(|process| group.is_some_and(|group| group.id == process.group))
-        .chain(&carriers)
-        .map(|process| process.id)
-        .filter(|id| *id > 1)
+        .chain(carriers)
+        .filter(|process| process.id > 1)
         .collect();
-    found.sort_unstable();
+    found.sort_unstable_by_key(|process| process.id);
     found.dedup();
     found
 }
 
-/// Ends what an earlier run left; answers how many processes that were.
-pub(super) async fn end_orphans(token: &str, group: Option<Group>) -> usize {
-    let found = orphans(token, group);
-    if !found.is_empty() {
-        end(|| orphans(token, group)).await;
+/// Ends every process of the run: asked first, by force when that does not help. Answers how many there were.
+pub(super) async fn end_all(token: &str, group: Option<Group>) -> usize {
+    let mut most = 0;
+    for (signal, patience) in [(Signal::TERM, PATIENCE), (Signal::KILL, FORCED)] {
+        let end = Instant::now() + patience;
+        loop {
+            let found = of_run(token, group);
+            most = most.max(found.len());
+            if found.is_empty() {
+                return most;
+            }
+            if Instant::now() >= end {
+                break;
+            }
+            for pid in found.iter().filter_map(|process| Pid::from_raw(process.id)) {
+                // It may have ended meanwhile.
+                let _ = kill_process(pid, signal);
+            }
+            wait_until_gone(&found, end).await;
+        }
     }
-    found.len()
+    most
 }
 
-/// Ends the program and everything in its group.
-pub(super) async fn end_group(group: Option<Group>, token: &str) {
-    let Some(group) = group else { return };
-    if let Some(pid) = group.pid() {
-        // Its leader is not reaped before this: the number is still its own.
-        let _ = kill_process_group(pid, Signal::TERM);
+async fn wait_until_gone(processes: &[Process], end: Instant) {
+    let lives = |process: &Process| {
+        Process::of(process.id).is_some_and(|now| now.started == process.started)
+    };
+    while processes.iter().any(lives) && Instant::now() < end {
+        tokio::time::sleep(LOOK).await;
     }
-    end(|| members(group, token)).await;
-}
-
-/// Ends what is left of a group whose leader has ended; answers how many processes that were.
-pub(super) async fn end_leftovers(group: Option<Group>, token: &str) -> usize {
-    let Some(group) = group else { return 0 };
-    let found = members(group, token).len();
-    if found > 0 {
-        end(|| members(group, token)).await;
-    }
-    found
 }
 
 /// Kills the group without waiting: for runs that are dropped.
 pub(super) fn kill_now(group: Option<Group>) {
     let Some(group) = group else { return };
-    let alive = Process::of(group.id).is_some_and(|process| group.started == Some(process.started));
-    if let Some(pid) = group.pid().filter(|_| alive) {
+    let alive = Process::of(group.id).is_some_and(|process| group.is_led_by(process));
+    if let Some(pid) = Pid::from_raw(group.id).filter(|_| alive && group.id > 1) {
         let _ = kill_process_group(pid, Signal::KILL);
-    }
-}
-
-/// The living members of the group that are of this run.
-fn members(group: Group, token: &str) -> Vec<i32> {
-    let mut found: Vec<Process> = Process::all()
-        .filter(|process| process.group == group.id)
-        .collect();
-    let ours = |process: &Process| {
-        (process.id == group.id && group.started == Some(process.started)) || process.carries(token)
-    };
-    if !found.iter().any(ours) {
-        found.clear();
-    }
-    found.into_iter().map(|process| process.id).collect()
-}
-
-/// Asks the processes that `found` gives to end, and ends them by force when they do not.
-async fn end(found: impl Fn() -> Vec<i32>) {
-    signal(&found(), Signal::TERM);
-    if gone(&found, PATIENCE).await {
-        return;
-    }
-    signal(&found(), Signal::KILL);
-    gone(&found, FORCED).await;
-}
-
-fn signal(processes: &[i32], signal: Signal) {
-    for id in processes {
-        if let Some(pid) = Pid::from_raw(*id) {
-            // It may have ended meanwhile.
-            let _ = kill_process(pid, signal);
-        }
-    }
-}
-
-async fn gone(found: &impl Fn() -> Vec<i32>, patience: Duration) -> bool {
-    let end = Instant::now() + patience;
-    loop {
-        if found().is_empty() {
-            return true;
-        }
-        if Instant::now() >= end {
-            return false;
-        }
-        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -256,7 +213,10 @@ mod tests {
             started: 12345,
         };
         assert_eq!(Process::parse(42, stat), Some(expected));
-        assert_eq!(Process::parse(42, &stat.replace(" S ", " Z ")), None);
+        let ended = stat.replace(" S ", " Z ");
+        assert_eq!(Process::parse(42, &ended), None);
+        let leader_ended = ended.replace("20 0 1 0", "20 0 3 0");
+        assert_eq!(Process::parse(42, &leader_ended), Some(expected));
     }
 
     #[test]
@@ -267,7 +227,13 @@ mod tests {
             id: own.id,
             started: Some(own.started + 1),
         };
-        assert_eq!(orphans("no-such-token", Some(other)), Vec::<i32>::new());
-        assert_eq!(members(other, "no-such-token"), Vec::<i32>::new());
+        assert_eq!(of_run("no-such-token", Some(other)), []);
+        let same = Group {
+            id: own.id,
+            started: Some(own.started),
+        };
+        // A leader of this number exists only if the tests lead a group; what is found is never another's.
+        let found = of_run("no-such-token", Some(same));
+        assert!(found.iter().all(|process| process.group == own.id));
     }
 }

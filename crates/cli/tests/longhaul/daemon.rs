@@ -20,12 +20,10 @@ fn ten_commands_at_once_start_one_server() {
         let done = command.done().code(0);
         told += usize::from(done.stderr.contains("started a server in the background"));
     }
-    assert_eq!(
-        lab.log().matches("listening on").count(),
-        1,
-        "{}",
-        lab.log()
-    );
+    let log = lab.log();
+    // Not one that won and nine that lost: one that was started at all.
+    assert_eq!(log.matches("starting on").count(), 1, "{log}");
+    assert_eq!(log.matches("listening on").count(), 1, "{log}");
     assert_eq!(
         told, 1,
         "the first start alone says how to make it a service"
@@ -126,7 +124,10 @@ fn a_job_goes_on_after_the_server_was_killed() {
     fs::write(&go, "").expect("written");
     lab.run(&["watch", &id]).code(0);
     let log = lab.run(&["logs", &id]).code(0).stdout;
-    assert!(log.contains("the server was interrupted: ended "), "{log}");
+    assert!(
+        log.contains("of its processes were left and are ended"),
+        "{log}"
+    );
     assert!(log.contains("went on"), "{log}");
 }
 
@@ -230,7 +231,8 @@ fn an_embedded_engine_on_the_database_is_not_disturbed() {
     let lab = Lab::new();
     lab.run(&["jobs"]).code(0);
     lab.kill_server();
-    let held = longhaul::store::sqlite::SqliteStore::lock(lab.data().join("jobs.db"));
+    let held =
+        longhaul::store::sqlite::SqliteStore::lock(lab.data().join("jobs.db")).expect("free");
     let refused = lab.run(&["serve"]).code(1);
     assert!(
         refused.stderr.contains("run by another process"),

@@ -236,4 +236,10 @@ fn the_orphans_of_a_killed_server_end_before_the_next_run_wherever_they_went() {
     assert!(earlier.iter().all(|pid| !is_alive(*pid)), "{earlier:?}");
     fs::write(&go, "").expect("written");
     lab.run(&["watch", &id]).code(0);
+    let later = lab.read("pids");
+    let alive = |pid: &str| is_alive(pid.parse().expect("a number"));
+    assert!(
+        !later.lines().any(alive),
+        "the end of the job leaves nothing"
+    );
 }

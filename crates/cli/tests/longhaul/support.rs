@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -32,15 +32,6 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
-    }
-
     /// With this exit code.
     #[track_caller]
     pub(crate) fn code(self, code: i32) -> Self {
@@ -198,7 +189,7 @@ impl Drop for Lab {
 
 /// Runs a command to its end.
 pub(crate) fn done(command: &mut Command) -> Done {
-    Done::of(&command.output().expect("it starts"))
+    Running::start(command).done()
 }
 
 /// A command that runs.
@@ -318,8 +309,10 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
     };
-    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
-    !state.is_some_and(|state| state.starts_with(['Z', 'X']))
+    let (_, rest) = stat.rsplit_once(')').expect("a name");
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // A leader that was killed shows so while other threads of its process still hold its locks.
+    !(matches!(fields[0], "Z" | "X") && matches!(fields[17], "0" | "1"))
 }
 
 /// The number in a file that a script wrote, once it is there.
