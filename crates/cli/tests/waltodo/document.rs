@@ -109,7 +109,7 @@ fn partial_success_word_for_word() {
          Failed Items: 2\n\
          \n\
          ✗ 3/8 todo 3: Todo not found with blob ID '{}'\n\
-         ✗ 7/8 todo 7: Todo not found with blob ID '",
+         ✗ 7/8 todo 7: Todo not found with blob ID 'QmXyz123'",
         size.expect("a size"),
         unknown()
     );

@@ -72,6 +72,8 @@ pub enum Content {
 pub struct ListedBlob {
     /// The todo's title.
     pub title: String,
+    /// The text of its ID, which need not be one.
+    pub text: String,
     /// The blob, or what is wrong with its ID.
     pub blob: Result<BlobId, blob_id::Error>,
 }
@@ -111,6 +113,7 @@ impl List {
                 let text = todo.walrus_blob_id.as_deref()?;
                 Some(ListedBlob {
                     title: todo.title.clone(),
+                    text: text.to_owned(),
                     blob: text.parse(),
                 })
             })

@@ -15,8 +15,8 @@ use crate::{
     lists::{ListName, Lists},
 };
 
-/// Longest part of a title in an item's name, in bytes.
-const TITLE: usize = 120;
+/// Longest part of a list's texts that is kept, in bytes; a blob ID is shorter.
+const LONGEST: usize = 120;
 
 /// One blob to retrieve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,10 +117,8 @@ fn entries(args: &RetrieveArgs) -> Result<Vec<Entry>, Failure> {
             .map(|(listed, number)| Entry {
                 number,
                 name: format!("{number}/{total} {}", shorten(&listed.title)),
-                title: listed.title,
-                blob: listed
-                    .blob
-                    .map_or_else(|error| error.to_string(), |blob| blob.to_string()),
+                title: shorten(&listed.title).to_owned(),
+                blob: shorten(&listed.text).to_owned(),
             })
             .collect());
     }
@@ -142,9 +140,9 @@ pub(super) fn not_found(source: &str) -> Failure {
     )
 }
 
-fn shorten(title: &str) -> &str {
-    let end = (0..=TITLE.min(title.len()))
+fn shorten(text: &str) -> &str {
+    let end = (0..=LONGEST.min(text.len()))
         .rev()
-        .find(|end| title.is_char_boundary(*end));
-    &title[..end.unwrap_or(0)]
+        .find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
 }
