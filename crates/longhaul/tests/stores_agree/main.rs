@@ -11,8 +11,8 @@ use longhaul::{
     Store,
     model::{Claim, Limits, Seq, Status, WorkerId},
     store::{
-        ClaimRequest, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite, SqliteStore,
-        StoredArtifact, Sweep, Write, Written, sqlite::Options,
+        Asked, ClaimRequest, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite, Request,
+        SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -26,6 +26,9 @@ use longhaul::{
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use commands::{Command, Ending, KINDS, NewJob, Part, Report, Selection, WORKERS, command};
+
+/// What is compared of a refusal whose reason is the store's choice.
+const REFUSED: &str = "refused";
 
 /// Sequences of commands that are tried unless the environment says otherwise.
 const CASES: u32 = 8;
@@ -254,7 +257,11 @@ async fn answer(
         Command::Insert(new) => {
             let inserted = store.insert(known.inserts(new)).await;
             jobs.extend(inserted.iter().flatten().map(|one| one.seq));
-            said(&inserted)
+            match inserted {
+                // Of several reasons a store may name any.
+                Err(_) if new.len() > 1 => REFUSED.to_owned(),
+                _ => said(&inserted),
+            }
         }
         Command::Claim(by) => {
             let worker = WorkerId::named(by.worker);
@@ -286,7 +293,7 @@ async fn answer(
                     Written::Done { jobs: new, .. } => jobs.extend(new.iter().map(|one| one.seq)),
                     Written::ClaimLost => {}
                     // In which words is the store's own.
-                    Written::Refused(why) => why.clear(),
+                    Written::Refused(why) => REFUSED.clone_into(why),
                 }
             }
             said(&written)
@@ -342,6 +349,48 @@ async fn holds(store: &dyn Store, now: Timestamp) -> String {
         text += &(said(&tail) + &said(&failed));
     }
     text
+}
+
+/// A refused submission may leave a gap in the numbers of jobs, as wide as the store likes: uses up numbers in the store
+/// that is behind, until both go on with the same.
+async fn align(model: &dyn Store, other: &dyn Store, now: Timestamp) {
+    let (mut at, mut other_at) = (use_up(model, now).await, use_up(other, now).await);
+    while at != other_at {
+        if at < other_at {
+            at = use_up(model, now).await;
+        } else {
+            other_at = use_up(other, now).await;
+        }
+    }
+}
+
+/// Inserts and removes a job, and tells its number.
+async fn use_up(store: &dyn Store, now: Timestamp) -> Seq {
+    let id: JobId = "aligns".parse().expect("an id");
+    let job = Insert {
+        id: id.clone(),
+        owner: "aligns".to_owned(),
+        kind: KINDS[0].to_owned(),
+        queue: "aligns".to_owned(),
+        priority: 0,
+        args_version: 1,
+        args: "{}".to_owned(),
+        labels: Labels::new(),
+        reason: Reason::Held,
+        run_at: None,
+        unique_key: None,
+        idempotency_key: None,
+        max_attempts: 1,
+        attempt_timeout: None,
+        timeout: None,
+        created_at: now,
+    };
+    let inserted = store.insert(vec![job]).await.expect("insert");
+    for request in [Request::Cancel, Request::Remove] {
+        let asked = store.ask(request, None, vec![id.clone()], now).await;
+        assert!(matches!(asked.expect("ask")[0], Asked::Done(_)));
+    }
+    inserted[0].seq
 }
 
 /// The claims that hold their jobs now.
@@ -408,6 +457,9 @@ async fn agree(
         see_same(&said, &other_said, || {
             format!("answers to command {n}: {command:?}")
         })?;
+        if said.contains(REFUSED) || said.starts_with("Err") {
+            align(model, other, known.now).await;
+        }
         known.note_ids(command);
         known.claims.extend(claims);
         known.jobs.extend(jobs);
