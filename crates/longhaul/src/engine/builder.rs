@@ -12,8 +12,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Core, Engine, Error, core::EndCallback, ends, flush, heartbeat, hub::Hub, registry::Registry,
-    submit::Kinds, sweeper, worker::Worker,
+    Core, Engine, Error, Tasks, core::EndCallback, ends, flush, heartbeat, hub::Hub,
+    registry::Registry, submit::Kinds, sweeper, worker::Worker,
 };
 use crate::{
     Context, Failure, Outcome,
@@ -214,15 +214,15 @@ impl Builder {
         let tasks = if self.works {
             self.start_work(&core).await?
         } else {
-            vec![tokio::spawn(heartbeat::beat(Arc::clone(&core), None))]
+            Tasks {
+                work: Vec::new(),
+                rest: vec![tokio::spawn(heartbeat::beat(Arc::clone(&core), None))],
+            }
         };
         Ok(Engine::new(core, tasks))
     }
 
-    async fn start_work(
-        &self,
-        core: &Arc<Core>,
-    ) -> Result<Vec<tokio::task::JoinHandle<()>>, Error> {
+    async fn start_work(&self, core: &Arc<Core>) -> Result<Tasks, Error> {
         core.store
             .join(&core.worker, self.lease, core.clock.now())
             .await?;
@@ -233,14 +233,17 @@ impl Builder {
         }
         let (ends, to_write) = mpsc::channel(ends::BACKLOG);
         let worker = Worker::new(Arc::clone(core), queues, ends);
-        Ok(vec![
-            // First to end at a shutdown: then the ends are written, then the rest is told.
-            tokio::spawn(worker.work()),
-            tokio::spawn(ends::write_ends(Arc::clone(core), to_write)),
-            tokio::spawn(flush::flush(Arc::clone(core))),
-            tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
-            tokio::spawn(sweeper::sweep(Arc::clone(core))),
-        ])
+        Ok(Tasks {
+            work: vec![
+                tokio::spawn(worker.work()),
+                tokio::spawn(ends::write_ends(Arc::clone(core), to_write)),
+            ],
+            rest: vec![
+                tokio::spawn(flush::flush(Arc::clone(core))),
+                tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
+                tokio::spawn(sweeper::sweep(Arc::clone(core))),
+            ],
+        })
     }
 }
 

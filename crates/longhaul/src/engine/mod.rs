@@ -41,7 +41,16 @@ use crate::{
 #[derive(Clone)]
 pub struct Engine {
     core: Arc<Core>,
-    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    tasks: Arc<Mutex<Tasks>>,
+}
+
+/// What an engine has running.
+#[derive(Default)]
+struct Tasks {
+    /// The worker and what writes the ends of its runs, in the order in which they end; none without a worker.
+    work: Vec<JoinHandle<()>>,
+    /// What is needed until those have ended.
+    rest: Vec<JoinHandle<()>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -64,7 +73,7 @@ impl Engine {
         Builder::store(store)
     }
 
-    fn new(core: Arc<Core>, tasks: Vec<JoinHandle<()>>) -> Self {
+    fn new(core: Arc<Core>, tasks: Tasks) -> Self {
         Self {
             core,
             tasks: Arc::new(Mutex::new(tasks)),
@@ -212,17 +221,16 @@ impl Engine {
     /// checkpoint without having spent an attempt. Ends when all is on disk. Calling it again does nothing.
     pub async fn shutdown(&self) {
         self.core.stopping.cancel();
-        let mut tasks = {
+        let tasks = {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *tasks).into_iter()
+            std::mem::take(&mut *tasks)
         };
-        // The worker, then what writes the ends of its runs.
-        for task in tasks.by_ref().take(2) {
+        for task in tasks.work {
             join(task).await;
         }
         self.core.closed.cancel();
         self.core.flush.notify_one();
-        for task in tasks {
+        for task in tasks.rest {
             join(task).await;
         }
         if let Err(error) = self.core.store.leave(&self.core.worker).await {
