@@ -4,12 +4,15 @@
 use std::{
     os::unix::process::ExitStatusExt as _,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use longhaul::{Engine, model::transition::MAX_RESCUES, types::State};
+use tokio::time::timeout;
 
 /// The number of SIGABRT.
 const ABORTED: i32 = 6;
+const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_handler_that_aborts_its_process_ends_as_worker_lost() {
@@ -41,5 +44,7 @@ async fn a_handler_that_aborts_its_process_ends_as_worker_lost() {
     let job = engine.job(None, &"well".parse().unwrap()).await.unwrap();
     assert_eq!(job.state(), State::Completed);
     assert_eq!(job.claim, 1);
-    engine.shutdown().await;
+    timeout(LONG, engine.shutdown())
+        .await
+        .expect("an engine without a worker shuts down");
 }
