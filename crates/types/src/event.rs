@@ -17,7 +17,7 @@ pub struct Event {
     pub owner: String,
     /// What kind of job it is.
     pub kind: String,
-    /// The job's revision after the change; 0 where the change left the row alone (log lines).
+    /// The job's revision after the change.
     pub revision: u64,
     /// When.
     pub time: Timestamp,

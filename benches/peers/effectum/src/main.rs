@@ -73,10 +73,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let worker = Worker::builder(&queue, Arc::clone(&shared))
         .max_concurrency(100)
         .min_concurrency(50)
-        .jobs([JobRunner::builder("nothing", |job, shared: Arc<Arc<Shared>>| {
-            nothing(job, Arc::clone(&shared))
-        })
-        .build()])
+        .jobs([JobRunner::builder("nothing", nothing).build()])
         .build()
         .await?;
     while shared.ran.load(Ordering::Relaxed) < SINGLES {
