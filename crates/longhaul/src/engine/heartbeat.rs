@@ -10,13 +10,17 @@ use crate::model::Seq;
 /// Between two looks where no lease asks for more.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// Between two comparisons of what this process holds with what the store says.
+const COMPARE: Duration = Duration::from_secs(5);
+
 /// Beats until the engine is closed: also while runs stop.
 pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
     let mut changed = core.store.changed();
     let interval = lease.map_or(INTERVAL, |lease| (lease / 3).min(INTERVAL));
+    // Whether another process changed something since the last comparison, and when that was.
     let mut elsewhere = false;
+    let mut compared_at = core.clock.now();
     loop {
-        let mut hurried = false;
         tokio::select! {
             () = core.clock.sleep(interval) => {}
             result = changed.changed() => {
@@ -25,7 +29,7 @@ pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
                 }
                 core.wake.notify_one();
                 core.hub.touch_all();
-                (hurried, elsewhere) = (true, true);
+                elsewhere = true;
             }
             () = core.closed.cancelled() => return,
         }
@@ -49,8 +53,9 @@ pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
         if lease.is_some() {
             rescue(&core).await;
         }
-        if elsewhere && !hurried {
-            elsewhere = false;
+        let now = core.clock.now();
+        if elsewhere && now.since(compared_at) >= COMPARE {
+            (elsewhere, compared_at) = (false, now);
             drop_lost(&core).await;
         }
     }

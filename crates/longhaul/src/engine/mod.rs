@@ -218,7 +218,8 @@ impl Engine {
     }
 
     /// Stops: no new runs; those that run are told to stop, get their kind's grace, and go on later from their
-    /// checkpoint without having spent an attempt. Ends when all is on disk. Calling it again does nothing.
+    /// checkpoint without having spent an attempt. Ends when all is on disk. Calling it again does nothing. A SQLite file
+    /// stays locked until the last handle of the engine and of its jobs is dropped.
     pub async fn shutdown(&self) {
         self.core.stopping.cancel();
         let tasks = {

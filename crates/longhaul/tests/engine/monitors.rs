@@ -114,3 +114,27 @@ async fn monitors_hold_no_slot() {
         .expect("there");
     assert_eq!(job.state(), State::Pending);
 }
+
+#[tokio::test]
+async fn a_monitor_that_another_process_ended_is_forgotten() {
+    let bench = Bench::new(|_, _| async { Ok(Outcome::CheckAgain(Duration::from_secs(3))) }).await;
+    let job = bench.submit().await;
+    bench
+        .until(&job, |job| job.claim == 1 && job.state() == State::Pending)
+        .await;
+    // Past the engine, as another process would.
+    let now = longhaul::clock::Clock::now(&bench.clock);
+    let ids = vec![job.id().clone()];
+    let asked = bench
+        .store
+        .ask(longhaul::store::Request::Cancel, None, ids, now)
+        .await;
+    asked.expect("asked");
+    bench.store.touch();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while bench.engine.held() > 0 {
+        assert!(std::time::Instant::now() < deadline, "still held");
+        bench.clock.advance(Duration::from_millis(100));
+        tokio::task::yield_now().await;
+    }
+}
