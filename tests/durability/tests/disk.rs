@@ -19,7 +19,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 const KIND: &str = "test.nothing";
 const SUBMITTERS: u32 = 64;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Jobs that were acknowledged, each with the moment at which its submission returned.
 #[derive(Clone, Default)]

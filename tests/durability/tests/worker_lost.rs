@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 /// The number of SIGABRT.
 const ABORTED: i32 = 6;
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_handler_that_aborts_its_process_ends_as_worker_lost() {
