@@ -114,6 +114,29 @@ async fn what_the_engine_would_refuse_is_refused() {
     let insert =
         "INSERT INTO longhaul_submit (kind, args, labels) VALUES ('test.double', '1', '[1]')";
     assert!(db.execute(insert, []).is_err());
+    // Each of these could be stored but not read again: one such row would stop every claim of its queue.
+    for (column, value) in [
+        ("priority", "99999"),
+        ("priority", "1.5"),
+        ("priority", "'high'"),
+        ("max_attempts", "4294967296"),
+        ("max_attempts", "-1"),
+        ("args_version", "-1"),
+        ("timeout", "-5"),
+        ("attempt_timeout", "'soon'"),
+        ("run_at", "9223372036854775807"),
+        ("owner", "x'00'"),
+        ("id", "7"),
+        ("labels", "'{\"a\":1}'"),
+        ("labels", "'{\"a\":\"b\",\"a\":\"c\"}'"),
+        ("labels", "'{'"),
+    ] {
+        let insert = format!(
+            "INSERT INTO longhaul_submit (kind, args, {column}) VALUES ('test.double', '1', {value})"
+        );
+        let error = db.execute(&insert, []).expect_err("refused").to_string();
+        assert!(error.contains("longhaul: "), "{column} {value}: {error}");
+    }
     assert_eq!(engine.counts(None).await.expect("counts").pending, 1);
 }
 

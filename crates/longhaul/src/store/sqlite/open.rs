@@ -195,3 +195,54 @@ pub(super) fn version(db: &Connection, path: &Path) -> Result<i64, Error> {
         .map_err(fail)?;
     Ok(found.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use refinery::Target;
+
+    use super::*;
+
+    #[test]
+    fn an_older_schema_is_brought_up_to_date_with_its_rows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("old.db");
+        let mut db = connect(&path, Purpose::Write).expect("a connection");
+        let mut first = migrations::migrations::runner().set_target(Target::Version(1));
+        first.set_migration_table_name(HISTORY);
+        first.run(&mut db).expect("the first schema");
+        let kept = "INSERT INTO longhaul_names (name) VALUES ('kept')";
+        db.execute(kept, []).expect("a row");
+        assert_eq!(version(&db, &path).expect("a version"), 1);
+
+        let lock = RunLock::take(&path).expect("the lock");
+        let refused = ensure_schema(&mut db, &path, None).expect_err("an owner runs");
+        assert!(matches!(&refused, Error::Schema(text) if text.contains("older longhaul")));
+        ensure_schema(&mut db, &path, Some(&lock)).expect("migrated");
+        assert_eq!(version(&db, &path).expect("a version"), newest());
+        let name: String = db
+            .query_row("SELECT name FROM longhaul_names", [], |row| row.get(0))
+            .expect("the row");
+        assert_eq!(name, "kept");
+    }
+
+    #[test]
+    fn settings_take_on_every_connection() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("jobs.db");
+        for purpose in [Purpose::Write, Purpose::Read] {
+            let db = connect(&path, purpose).expect("a connection");
+            for (name, wanted) in settings(purpose) {
+                let taken: Value = db
+                    .pragma_query_value(None, name, |row| row.get(0))
+                    .expect("a setting");
+                assert_eq!(taken, wanted, "{name}");
+            }
+            assert!(!db.is_readonly("main").expect("main"));
+            let misspelt = set(&db, &path, "synchronus", &Value::Integer(2));
+            assert!(
+                misspelt.is_err(),
+                "a setting that SQLite does not know is no setting"
+            );
+        }
+    }
+}

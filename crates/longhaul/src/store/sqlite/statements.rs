@@ -127,6 +127,7 @@ statements! {
     SeqOfOwner = "seq_of_owner",
     SequenceRead = "sequence_read",
     SequenceWrite = "sequence_write",
+    SettingRead = "setting_read",
     SettingWrite = "setting_write",
     Standing = "standing",
     Start = "start",
@@ -283,5 +284,44 @@ mod tests {
             }
         }
         assert_eq!([1, 7, 8, 63, 64, 1000].map(chunk), [1, 1, 8, 8, 64, 64]);
+    }
+
+    #[test]
+    fn no_statement_reads_through_tables_that_grow() {
+        // What reads rows in order, and stops at the end of its page.
+        const PAGES: [Sql; 2] = [Sql::ListAll, Sql::ListScan];
+        // Growing with owners and kinds, not with jobs.
+        const SMALL: [&str; 4] = [
+            "longhaul_names",
+            "longhaul_kinds",
+            "longhaul_workers",
+            "longhaul_counts",
+        ];
+        let mut db = Connection::open_in_memory().expect("a database");
+        open::migrate(&mut db, Path::new(":memory:")).expect("the schema");
+        rusqlite::vtab::array::load_module(&db).expect("rarray");
+        for sql in Sql::ALL.iter().filter(|sql| !PAGES.contains(sql)) {
+            let explain = format!("EXPLAIN QUERY PLAN {}", sql.text());
+            let mut plan = db.prepare(&explain).expect("a plan");
+            let mut rows = plan.raw_query();
+            while let Some(row) = rows.next().expect("a line") {
+                let line: String = row.get(3).expect("text");
+                let names: Vec<&str> = line.split(' ').collect();
+                let grows = |name: &str| {
+                    let table = sql
+                        .text()
+                        .split_whitespace()
+                        .collect::<Vec<_>>()
+                        .windows(3)
+                        .find(|words| {
+                            words[1] == "AS" && words[2].trim_matches([',', '(', ')']) == name
+                        })
+                        .map_or(name.to_owned(), |words| words[0].to_owned());
+                    table.starts_with("longhaul_") && !SMALL.contains(&table.as_str())
+                };
+                let through = names[0] == "SCAN" && grows(names[1]) && !line.contains("USING");
+                assert!(!through, "{}: {line}", sql.file());
+            }
+        }
     }
 }

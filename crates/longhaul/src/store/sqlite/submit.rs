@@ -11,7 +11,7 @@
 use longhaul_types::{JobId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::statements::Sql;
+use super::{row, statements::Sql};
 use crate::{
     model::{NewJob, Start},
     store::Error,
@@ -70,7 +70,7 @@ pub fn submit_in(connection: &Connection, job: &NewJob) -> Result<JobId, Error> 
                 span(job.timeout),
             ])
         })
-        .map_err(|error| refused(&error, job, &id))?;
+        .map_err(|error| refused(connection, &error, job, &id))?;
     match &job.unique_key {
         None => Ok(id),
         Some(key) => holder(connection, job, key).map(|holder| holder.unwrap_or(id)),
@@ -93,13 +93,23 @@ fn holder(connection: &Connection, job: &NewJob, key: &str) -> Result<Option<Job
 }
 
 /// What the view's refusal means.
-fn refused(error: &rusqlite::Error, job: &NewJob, id: &JobId) -> Error {
+fn refused(connection: &Connection, error: &rusqlite::Error, job: &NewJob, id: &JobId) -> Error {
     let text = error.to_string();
     if text.contains("longhaul_jobs.id") {
         return Error::IdTaken(id.clone());
     }
     if text.contains("has ever declared this kind") {
         return Error::UnknownKind(job.kind.clone());
+    }
+    if text.contains("as many pending jobs as it may") {
+        let limit = connection
+            .prepare_cached(Sql::SettingRead.text())
+            .and_then(|mut read| read.query_row(["queue_depth"], |row| row::unsigned(row, 0)));
+        let of_kind = || format!("of {}", job.kind);
+        return Error::QueueFull {
+            queue: job.queue.clone().unwrap_or_else(of_kind),
+            limit: limit.unwrap_or_default(),
+        };
     }
     Error::Internal(text)
 }

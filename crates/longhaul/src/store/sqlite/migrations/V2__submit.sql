@@ -22,6 +22,26 @@ BEGIN
   WHERE NEW.id IS NOT NULL AND (
     length(NEW.id) NOT BETWEEN 1 AND 128 OR NEW.id IN ('.', '..') OR NEW.id GLOB '*[^-A-Za-z0-9_.:@~+=]*'
   );
+  SELECT RAISE(ABORT, 'longhaul: id, owner, queue and unique_key are texts')
+  WHERE EXISTS (
+    SELECT 1 FROM (
+      SELECT NEW.id AS name UNION ALL SELECT NEW.owner UNION ALL SELECT NEW.queue UNION ALL SELECT NEW.unique_key
+    ) WHERE typeof(name) NOT IN ('null', 'text')
+  );
+  -- What is past these could be stored but not read, and would stop every claim.
+  SELECT RAISE(ABORT, 'longhaul: priority is an integer from -32768 to 32767')
+  WHERE NEW.priority IS NOT NULL
+    AND (typeof(NEW.priority) <> 'integer' OR NEW.priority NOT BETWEEN -32768 AND 32767);
+  SELECT RAISE(ABORT, 'longhaul: max_attempts and args_version are integers from 0 to 4294967295')
+  WHERE EXISTS (
+    SELECT 1 FROM (SELECT NEW.max_attempts AS number UNION ALL SELECT NEW.args_version)
+    WHERE number IS NOT NULL AND (typeof(number) <> 'integer' OR number NOT BETWEEN 0 AND 4294967295)
+  );
+  SELECT RAISE(ABORT, 'longhaul: run_at and the timeouts are integers of milliseconds, from 0')
+  WHERE EXISTS (
+    SELECT 1 FROM (SELECT NEW.run_at AS number UNION ALL SELECT NEW.attempt_timeout UNION ALL SELECT NEW.timeout)
+    WHERE number IS NOT NULL AND (typeof(number) <> 'integer' OR number NOT BETWEEN 0 AND 253402300799999)
+  );
   SELECT RAISE(ABORT, 'longhaul: a name has more than 256 bytes')
   WHERE max(
     length(CAST(coalesce(NEW.owner, '') AS BLOB)), length(CAST(coalesce(NEW.queue, '') AS BLOB)),
@@ -30,7 +50,7 @@ BEGIN
   SELECT RAISE(ABORT, 'longhaul: the labels are no JSON object of at most 32 short texts')
   WHERE NEW.labels IS NOT NULL AND (
     NOT json_valid(NEW.labels) OR json_type(NEW.labels) <> 'object'
-    OR (SELECT count(*) FROM json_each(NEW.labels)) > 32
+    OR (SELECT count(*) > 32 OR count(*) > count(DISTINCT key) FROM json_each(NEW.labels))
     OR EXISTS (
       SELECT 1 FROM json_each(NEW.labels)
       WHERE type <> 'text' OR max(length(CAST(key AS BLOB)), length(CAST(value AS BLOB))) > 256

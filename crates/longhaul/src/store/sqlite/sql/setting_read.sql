@@ -1,0 +1,1 @@
+SELECT value FROM longhaul_settings WHERE name = ?1
