@@ -45,7 +45,7 @@ pub(super) fn sync_time(folder: &Path) -> anyhow::Result<Duration> {
     for number in 0..200 {
         let start = Instant::now();
         let mut insert = bare.db.prepare_cached("INSERT INTO jobs VALUES (?1, ?2)")?;
-        insert.execute(params![id(number), args()])?;
+        insert.execute(params![id(number), args().into_bytes()])?;
         times.push(start.elapsed().as_secs_f64());
     }
     Ok(Duration::from_secs_f64(median(times)))
@@ -60,7 +60,7 @@ pub(super) fn inserts(folder: &Path, rows: u64, batch: u64) -> anyhow::Result<f6
 }
 
 fn fill(db: &Connection, rows: u64, batch: u64) -> anyhow::Result<()> {
-    let args = args();
+    let args = args().into_bytes();
     let mut number = 0;
     while number < rows {
         db.execute_batch("BEGIN IMMEDIATE")?;
