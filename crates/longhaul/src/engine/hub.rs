@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use longhaul_types::Event;
@@ -45,6 +48,10 @@ impl Events {
 pub(crate) struct Hub {
     events: Mutex<Option<broadcast::Sender<Arc<Event>>>>,
     jobs: Mutex<HashMap<Seq, watch::Sender<u64>>>,
+    /// Entries of `jobs`: without any, and without listeners, an event costs two loads.
+    watched: AtomicUsize,
+    /// Streams ever opened: until the first, nobody listens.
+    opened: AtomicUsize,
 }
 
 impl Hub {
@@ -52,10 +59,13 @@ impl Hub {
         Self {
             events: Mutex::new(Some(broadcast::Sender::new(BACKLOG))),
             jobs: Mutex::default(),
+            watched: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn events(&self) -> Events {
+        self.opened.fetch_add(1, Ordering::SeqCst);
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         Events(match &*events {
             Some(sender) => sender.subscribe(),
@@ -69,15 +79,22 @@ impl Hub {
         if jobs.len() > 1024 && jobs.len().is_power_of_two() {
             jobs.retain(|_, sender| sender.receiver_count() > 0);
         }
-        jobs.entry(job).or_default().subscribe()
+        let changes = jobs.entry(job).or_default().subscribe();
+        // Before the caller reads the job: a change after that reading finds the entry.
+        self.watched.store(jobs.len(), Ordering::SeqCst);
+        changes
     }
 
     /// Tells those who wait for `job`.
     pub(crate) fn touch(&self, job: Seq) {
+        if self.watched.load(Ordering::SeqCst) == 0 {
+            return;
+        }
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = jobs.get(&job) {
             if sender.receiver_count() == 0 {
                 jobs.remove(&job);
+                self.watched.store(jobs.len(), Ordering::SeqCst);
             } else {
                 sender.send_modify(|count| *count += 1);
             }
@@ -88,6 +105,7 @@ impl Hub {
     pub(crate) fn touch_all(&self) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(|_, sender| sender.receiver_count() > 0);
+        self.watched.store(jobs.len(), Ordering::SeqCst);
         for sender in jobs.values() {
             sender.send_modify(|count| *count += 1);
         }
@@ -96,6 +114,9 @@ impl Hub {
     /// Sends an event that is made only if somebody listens.
     pub(crate) fn send(&self, job: Seq, event: impl FnOnce() -> Event) {
         self.touch(job);
+        if self.opened.load(Ordering::SeqCst) == 0 {
+            return;
+        }
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*events
             && sender.receiver_count() > 0

@@ -106,19 +106,19 @@ impl Engine {
         }
         submit::within("the number of jobs", jobs.len(), self.core.limits.batch)?;
         let now = self.core.clock.now();
-        let mut owners = Vec::with_capacity(jobs.len());
-        let mut kinds = Vec::with_capacity(jobs.len());
-        let mut inserts = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            owners.push(job.owner.clone());
-            kinds.push(job.kind.clone());
-            inserts.push(self.core.resolve(job, now)?);
-        }
+        let named: Vec<(String, String)> = jobs
+            .iter()
+            .map(|job| (job.owner.clone(), job.kind.clone()))
+            .collect();
+        let inserts = jobs
+            .into_iter()
+            .map(|job| self.core.resolve(job, now))
+            .collect::<Result<Vec<_>, Error>>()?;
         let inserted = self.core.store.insert(inserts).await?;
         self.core.wake.notify_one();
-        let handles = inserted.into_iter().zip(owners).zip(kinds);
+        let handles = inserted.into_iter().zip(named);
         Ok(handles
-            .map(|((inserted, owner), kind)| {
+            .map(|(inserted, (owner, kind))| {
                 if inserted.new {
                     self.core.send_new(&inserted, &owner, &kind, now);
                 }

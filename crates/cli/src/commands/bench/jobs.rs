@@ -10,10 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use longhaul::{
-    Context, Engine, Failure, Handler, NewJob, Outcome, handler::Policy, model::Backoff,
-    store::Filter, types::State,
-};
+use longhaul::{Context, Engine, Failure, Handler, NewJob, Outcome, store::Filter, types::State};
 use tokio::sync::mpsc;
 
 use super::{
@@ -33,20 +30,13 @@ struct Nothing(mpsc::Sender<Instant>);
 
 impl Handler for Nothing {
     const KIND: &'static str = KIND;
-    type Args = serde_json::Value;
+    type Args = serde::de::IgnoredAny;
     type Output = ();
 
     async fn run(&self, _: Self::Args, _: &Context) -> Result<Outcome<()>, Failure> {
         // Only the measurement of starts listens, one job at a time; to all others nobody does.
         let _ = self.0.try_send(Instant::now());
         Ok(Outcome::Done(()))
-    }
-
-    fn policy(&self) -> Policy {
-        Policy {
-            backoff: Backoff::default(),
-            ..Policy::default()
-        }
     }
 }
 
