@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use longhaul::{
     Store,
     model::{Claim, WorkerId},
@@ -109,7 +110,7 @@ async fn measure(settings: &Settings, finished: usize) -> Result<Rates, Any> {
         }
         rates.push((name, report(name, &floors, &stores)));
     }
-    let name = "insert 1,000 a call";
+    let name = "insert 1,000 a call, 2 in flight";
     if name.contains(&settings.only) {
         let (mut floors, mut stores) = (Vec::new(), Vec::new());
         for _ in 0..settings.samples {
@@ -352,11 +353,10 @@ impl Bed {
 
     async fn insert_bulk(&self, rows: usize, batch: usize) -> Result<Sample, Any> {
         let meter = Meter::of("longhaul-writer");
-        for _ in 0..rows / batch {
-            self.store
-                .insert((0..batch).map(|_| job()).collect())
-                .await?;
-        }
+        let calls = stream::iter(0..rows / batch)
+            .map(|_| self.store.insert((0..batch).map(|_| job()).collect()))
+            .buffered(2);
+        calls.try_for_each(|_| async { Ok(()) }).await?;
         let sample = meter.stop(rows);
         self.drain_all(1_000).await?;
         Ok(sample)

@@ -241,3 +241,48 @@ async fn a_reader_sees_what_was_acknowledged() {
         assert_eq!(found.expect("there").state(), State::Pending);
     }
 }
+
+#[tokio::test]
+async fn a_large_backlog_is_listed_newest_first_wherever_it_stands() {
+    const MANY: usize = 20_500;
+    let folder = folder();
+    let store = open(&folder);
+    store
+        .declare(vec![Kind::new("test.kind"), Kind::new("test.other")])
+        .await
+        .expect("declared");
+    let of = |kind: &str| -> Vec<Insert> {
+        let named = |n| Insert {
+            kind: kind.to_owned(),
+            ..job(&format!("{kind}-{n}"))
+        };
+        (0..MANY).map(named).collect()
+    };
+    let newest = |kind: &str| -> Vec<String> {
+        (0..3).map(|n| format!("{kind}-{}", MANY - 1 - n)).collect()
+    };
+    let filter = |kind: &str| Filter {
+        kinds: vec![kind.to_owned()],
+        states: vec![State::Pending],
+        ..Filter::default()
+    };
+    // First the backlog is all there is, then as much of another kind is newer.
+    for kind in ["test.kind", "test.other"] {
+        store.insert(of(kind)).await.expect("inserted");
+        for known in ["test.kind", kind] {
+            let page = store.jobs(&filter(known), None, 3).await.expect("jobs");
+            let ids: Vec<&str> = page.iter().map(|job| job.id.as_str()).collect();
+            assert_eq!(ids, newest(known));
+            let next = store.jobs(&filter(known), Some(page[2].seq), 1).await;
+            let next = next.expect("jobs").pop().expect("a job");
+            assert_eq!(next.seq, page[2].seq - 1);
+        }
+    }
+    let both = Filter {
+        states: vec![State::Pending, State::Running],
+        ..Filter::default()
+    };
+    let page = store.jobs(&both, None, 3).await.expect("jobs");
+    let ids: Vec<&str> = page.iter().map(|job| job.id.as_str()).collect();
+    assert_eq!(ids, newest("test.other"));
+}

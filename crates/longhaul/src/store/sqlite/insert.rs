@@ -3,7 +3,7 @@
 //! Invariant: a job is there with its args, labels, keys and count, or not at all. Jobs that meet in a commit share
 //! statements of several rows: opening the table's indexes costs as much as writing a row into them.
 
-use longhaul_types::{Reason, State, Timestamp};
+use longhaul_types::{JobId, Reason, State, Timestamp};
 use rusqlite::OptionalExtension;
 
 use super::{
@@ -50,21 +50,44 @@ struct Planned<'j> {
 }
 
 enum Plan<'j> {
-    Earlier(Inserted),
+    Earlier(Outcome),
     New(Planned<'j>),
 }
 
+/// What became of a job, by reference to it: who submitted it has its id.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It is there, under this number.
+    New(Seq),
+    /// A key of it names this one.
+    Earlier(Seq, JobId),
+}
+
+impl Outcome {
+    /// As the store answers.
+    pub(super) fn of(self, id: JobId) -> Inserted {
+        match self {
+            Self::New(seq) => Inserted { seq, id, new: true },
+            Self::Earlier(seq, id) => Inserted {
+                seq,
+                id,
+                new: false,
+            },
+        }
+    }
+}
+
 /// Inserts all jobs or none.
-pub(super) fn insert_all(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Inserted>, Fault> {
+pub(super) fn insert_all(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Outcome>, Fault> {
     match jobs {
         // One job is refused before its first row is written: no savepoint needed.
-        [job] => insert(tx, job).map(|inserted| vec![inserted]),
+        [job] => insert(tx, job).map(|outcome| vec![outcome]),
         _ => tx.alone(|tx| insert_many(tx, jobs)),
     }
 }
 
 /// Inserts a job. Refused, it has written nothing but names.
-pub(super) fn insert(tx: &mut Tx<'_>, job: &Insert) -> Result<Inserted, Fault> {
+pub(super) fn insert(tx: &mut Tx<'_>, job: &Insert) -> Result<Outcome, Fault> {
     match plan(tx, job)? {
         Plan::Earlier(earlier) => Ok(earlier),
         Plan::New(planned) => write_one(tx, &planned),
@@ -75,14 +98,14 @@ pub(super) fn insert(tx: &mut Tx<'_>, job: &Insert) -> Result<Inserted, Fault> {
 pub(super) fn insert_each(
     tx: &mut Tx<'_>,
     jobs: &[&Insert],
-) -> rusqlite::Result<Vec<Result<Inserted, Error>>> {
+) -> rusqlite::Result<Vec<Result<Outcome, Error>>> {
     let mut answers = Vec::with_capacity(jobs.len());
     let mut planned = Vec::with_capacity(jobs.len());
     for (place, job) in jobs.iter().enumerate() {
         match plan(tx, job) {
             Ok(Plan::New(new)) => {
                 planned.push((place, new));
-                answers.push(Ok(new.inserted()));
+                answers.push(Ok(new.outcome()));
             }
             Ok(Plan::Earlier(earlier)) => answers.push(Ok(earlier)),
             Err(Fault::Refused(error)) => answers.push(Err(error)),
@@ -114,7 +137,7 @@ pub(super) fn has_key(job: &Insert) -> bool {
 }
 
 /// Inserts all jobs; to be run inside [`Tx::alone`] when there are several.
-pub(super) fn insert_many(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Inserted>, Fault> {
+pub(super) fn insert_many(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Outcome>, Fault> {
     let mut answers = Vec::with_capacity(jobs.len());
     let mut planned = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -125,7 +148,7 @@ pub(super) fn insert_many(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Insert
         match plan(tx, job)? {
             Plan::Earlier(earlier) => answers.push(earlier),
             Plan::New(new) => {
-                answers.push(new.inserted());
+                answers.push(new.outcome());
                 planned.push(new);
             }
         }
@@ -148,9 +171,9 @@ fn write_many(tx: &mut Tx<'_>, mut planned: &[Planned<'_>]) -> Result<(), Fault>
     Ok(())
 }
 
-fn write_one(tx: &mut Tx<'_>, planned: &Planned<'_>) -> Result<Inserted, Fault> {
+fn write_one(tx: &mut Tx<'_>, planned: &Planned<'_>) -> Result<Outcome, Fault> {
     if write_rows(tx, std::slice::from_ref(planned))? {
-        Ok(planned.inserted())
+        Ok(planned.outcome())
     } else {
         tx.count(planned.place, State::Pending, -1);
         Err(Fault::Refused(Error::IdTaken(planned.job.id.clone())))
@@ -183,12 +206,8 @@ fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert) -> Result<Plan<'j>, Fault> {
 }
 
 impl Planned<'_> {
-    fn inserted(&self) -> Inserted {
-        Inserted {
-            seq: self.seq,
-            id: self.job.id.clone(),
-            new: true,
-        }
+    fn outcome(&self) -> Outcome {
+        Outcome::New(self.seq)
     }
 }
 
@@ -272,19 +291,8 @@ fn write_names(tx: &mut Tx<'_>, planned: &Planned<'_>) -> rusqlite::Result<()> {
 }
 
 /// The earlier job that a key of this one names.
-fn earlier(
-    tx: &mut Tx<'_>,
-    job: &Insert,
-    owner: i64,
-    kind: i64,
-) -> Result<Option<Inserted>, Fault> {
-    let found = |row: &rusqlite::Row<'_>| {
-        Ok(Inserted {
-            seq: row.get(0)?,
-            id: row::id(row, 1)?,
-            new: false,
-        })
-    };
+fn earlier(tx: &mut Tx<'_>, job: &Insert, owner: i64, kind: i64) -> Result<Option<Outcome>, Fault> {
+    let found = |row: &rusqlite::Row<'_>| Ok(Outcome::Earlier(row.get(0)?, row::id(row, 1)?));
     if let Some(key) = &job.idempotency_key {
         let statement = tx.sql.get(Sql::KeyFind)?;
         let earlier = statement

@@ -1,9 +1,10 @@
 //! Pages of jobs, newest first, out of any number of rows.
 //!
 //! Invariant: what is read grows with the page, not with the table, in every filter of owner, kinds and states: the kept
-//! counts say which ranges of an index hold something, and those are merged. Labels have an index of their own.
+//! counts say which ranges of an index hold something, and those are merged. Labels have an index of their own. Only a
+//! large backlog of ready jobs that is older than many others is sorted: an index for that case would cost every insert.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use longhaul_types::State;
 use rusqlite::{Connection, OptionalExtension, types::ToSql};
@@ -17,7 +18,7 @@ use crate::{
 /// Ranges of an index that are merged; past them the rows are read in order.
 const RANGES: usize = 256;
 
-/// Jobs that are sorted, when they lie in more ranges than that.
+/// Jobs that are sorted, or looked through, for one page.
 const SORTED: i64 = 20_000;
 
 /// Lines of the counts that are looked at.
@@ -70,14 +71,18 @@ struct Wanted<'f> {
     count: i64,
 }
 
-/// Jobs that lie together in an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Range {
-    kind: i64,
+/// A line of the counts that the filter lets through.
+#[derive(Clone, Copy, Debug)]
+struct Group {
     owner: i64,
-    /// None for the living ones.
-    ended: Option<u8>,
+    kind: i64,
+    queue: i64,
+    state: u8,
+    n: i64,
 }
+
+const PENDING: u8 = 0;
+const RUNNING: u8 = 1;
 
 impl<'f> Wanted<'f> {
     /// None when a name of the filter is unknown, so that nothing can match.
@@ -119,41 +124,43 @@ impl<'f> Wanted<'f> {
     }
 
     fn seqs(&self, db: &Connection) -> rusqlite::Result<Vec<Seq>> {
-        let everything = self.owner.is_none() && self.kinds.is_none() && self.queues.is_none();
+        let anybodys = self.owner.is_none() && self.kinds.is_none() && self.queues.is_none();
         if !self.filter.labels.is_empty() {
             return self.labelled(db);
         }
-        if everything && self.filter.states.is_empty() {
+        if anybodys && self.filter.states.is_empty() {
             return column(db, Sql::ListAll, &[&self.before, &self.count]);
         }
-        if self.states == 1 << row::state_number(State::Running) {
-            return self.running(db);
+        let Some(groups) = self.groups(db)? else {
+            return self.scanned(db);
+        };
+        let mut seqs = self.ended(db, &groups)?;
+        if groups.iter().any(|group| group.state == PENDING) {
+            seqs.extend(self.waiting(db, &groups)?);
+            seqs.extend(self.ready(db, &groups)?);
         }
-        match self.ranges(db)? {
-            Some(ranges) => self.merged(db, &ranges),
-            None => self.scanned(db),
+        if groups.iter().any(|group| group.state == RUNNING) {
+            seqs.extend(self.running(db)?);
         }
+        seqs.sort_unstable_by(|newer, older| older.cmp(newer));
+        seqs.truncate(usize::try_from(self.count).unwrap_or(usize::MAX));
+        Ok(seqs)
     }
 
-    /// The ranges that hold jobs of this filter; none when they are too many.
-    fn ranges(&self, db: &Connection) -> rusqlite::Result<Option<Vec<Range>>> {
-        let sql = if self.owner.is_some() {
-            Sql::ListGroupsOwner
-        } else {
-            Sql::ListGroups
+    /// What the counts say there is of this filter; none when it lies in too many places.
+    fn groups(&self, db: &Connection) -> rusqlite::Result<Option<Vec<Group>>> {
+        let line = |row: &rusqlite::Row<'_>| {
+            Ok(Group {
+                owner: row.get(0)?,
+                kind: row.get(1)?,
+                queue: row.get(2)?,
+                state: row.get(3)?,
+                n: row.get(4)?,
+            })
         };
-        let line = |row: &rusqlite::Row<'_>| -> rusqlite::Result<(i64, i64, i64, u8, i64)> {
-            Ok((
-                row.get(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get(3)?,
-                row.get(4)?,
-            ))
-        };
-        let groups = match self.owner {
-            Some(owner) => read::all(db, sql, (GROUPS, owner), line)?,
-            None => read::all(db, sql, [GROUPS], line)?,
+        let mut groups = match self.owner {
+            Some(owner) => read::all(db, Sql::ListGroupsOwner, (GROUPS, owner), line)?,
+            None => read::all(db, Sql::ListGroups, [GROUPS], line)?,
         };
         if limit(groups.len()) == GROUPS {
             return Ok(None);
@@ -161,56 +168,75 @@ impl<'f> Wanted<'f> {
         let has = |numbers: &Option<Vec<i64>>, number| {
             numbers.as_ref().is_none_or(|all| all.contains(&number))
         };
-        let mut matching = 0;
-        let mut ranges = Vec::new();
-        for (owner, kind, queue, state, n) in groups {
-            if self.states & (1 << state) != 0 && has(&self.kinds, kind) && has(&self.queues, queue)
-            {
-                let ended = (state > row::state_number(State::Running)).then_some(state);
-                ranges.push(Range { kind, owner, ended });
-                matching += n;
-            }
-        }
-        ranges.sort_unstable();
-        ranges.dedup();
-        Ok((ranges.len() <= RANGES || matching <= SORTED).then_some(ranges))
+        groups.retain(|group| {
+            self.states & (1 << group.state) != 0
+                && has(&self.kinds, group.kind)
+                && has(&self.queues, group.queue)
+        });
+        let matching: i64 = groups.iter().map(|group| group.n).sum();
+        Ok((groups.len() <= RANGES || matching <= SORTED).then_some(groups))
     }
 
-    /// The newest of the heads of these ranges.
-    fn merged(&self, db: &Connection, ranges: &[Range]) -> rusqlite::Result<Vec<Seq>> {
+    /// The newest of each kind, owner and state that ended.
+    fn ended(&self, db: &Connection, groups: &[Group]) -> rusqlite::Result<Vec<Seq>> {
         let queues = self.queues.as_deref().map(json);
+        let ended = groups.iter().filter(|group| group.state > RUNNING);
+        let ranges: BTreeSet<(i64, i64, u8)> = ended
+            .map(|group| (group.kind, group.owner, group.state))
+            .collect();
         let mut seqs = Vec::new();
-        for range in ranges {
-            let found = match &range.ended {
-                None => column(
-                    db,
-                    Sql::ListLiving,
-                    &[
-                        &range.kind,
-                        &range.owner,
-                        &self.before,
-                        &self.states,
-                        &queues,
-                        &self.count,
-                    ],
-                )?,
-                Some(state) => column(
-                    db,
-                    Sql::ListEnded,
-                    &[
-                        &range.kind,
-                        &range.owner,
-                        &self.before,
-                        state,
-                        &queues,
-                        &self.count,
-                    ],
-                )?,
-            };
-            seqs.extend(found);
+        for (kind, owner, state) in &ranges {
+            let parameters: [&dyn ToSql; 6] =
+                [kind, owner, &self.before, state, &queues, &self.count];
+            seqs.extend(column(db, Sql::ListEnded, &parameters)?);
         }
-        seqs.sort_unstable_by(|newer, older| older.cmp(newer));
-        seqs.truncate(usize::try_from(self.count).unwrap_or(usize::MAX));
+        Ok(seqs)
+    }
+
+    /// The newest of each kind and owner that wait for a time, for somebody, or for their next check.
+    fn waiting(&self, db: &Connection, groups: &[Group]) -> rusqlite::Result<Vec<Seq>> {
+        let queues = self.queues.as_deref().map(json);
+        let pending = groups.iter().filter(|group| group.state == PENDING);
+        let ranges: BTreeSet<(i64, i64)> = pending.map(|group| (group.kind, group.owner)).collect();
+        let mut seqs = Vec::new();
+        for (kind, owner) in &ranges {
+            let parameters: [&dyn ToSql; 5] = [kind, owner, &self.before, &queues, &self.count];
+            seqs.extend(column(db, Sql::ListWaits, &parameters)?);
+        }
+        Ok(seqs)
+    }
+
+    /// The newest that are ready. Their index has the order of claims, so all of them are sorted; of a large backlog the
+    /// newest mostly stand among the newest jobs of all, which are looked at first.
+    fn ready(&self, db: &Connection, groups: &[Group]) -> rusqlite::Result<Vec<Seq>> {
+        let pending = groups.iter().filter(|group| group.state == PENDING);
+        let matching: i64 = pending.clone().map(|group| group.n).sum();
+        if matching > SORTED {
+            let newest: Option<Seq> = column(db, Sql::ListAll, &[&self.before, &1])?.pop();
+            let first = newest.unwrap_or(0).saturating_sub(SORTED);
+            let (kinds, queues) = (
+                self.kinds.as_deref().map(json),
+                self.queues.as_deref().map(json),
+            );
+            let parameters: [&dyn ToSql; 6] = [
+                &self.before,
+                &first,
+                &self.owner,
+                &kinds,
+                &queues,
+                &self.count,
+            ];
+            let found = column(db, Sql::ListWindow, &parameters)?;
+            if limit(found.len()) == self.count {
+                return Ok(found);
+            }
+        }
+        let places: BTreeSet<(i64, i64)> = pending.map(|group| (group.queue, group.kind)).collect();
+        let mut seqs = Vec::new();
+        for (queue, kind) in &places {
+            let parameters: [&dyn ToSql; 5] = [queue, kind, &self.before, &self.owner, &self.count];
+            seqs.extend(column(db, Sql::ListReady, &parameters)?);
+        }
         Ok(seqs)
     }
 

@@ -223,9 +223,11 @@ impl Store for SqliteStore {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>, Error> {
-        self.writer
-            .call(move |tx| write::write_all(tx, &writes))
-            .await
+        // The writes come back with the answer, to be freed here and not on the writer's thread.
+        let call = self
+            .writer
+            .call(move |tx| Ok((write::write_all(tx, &writes)?, writes)));
+        Ok(call.await?.0)
     }
 
     async fn rescue(&self, now: Timestamp) -> Result<Vec<Job>, Error> {

@@ -95,6 +95,7 @@ pub(super) fn remove(tx: &mut Tx<'_>, seq: Seq) -> Result<Vec<String>, Fault> {
     ] {
         tx.sql.get(delete)?.execute([seq])?;
     }
+    tx.sql.get(Sql::SequenceWrite)?.execute([seq])?;
     tx.count(place, state, -1);
     Ok(locations)
 }

@@ -66,7 +66,6 @@ pub(super) struct Tx<'c> {
     sweep_after: HashMap<i64, i64>,
     pending: Option<HashMap<i64, i64>>,
     next_seq: Option<Seq>,
-    seq_moved: bool,
     deltas: Vec<Delta>,
     /// Where the deltas of the command begin that can be undone alone.
     mark: usize,
@@ -106,7 +105,6 @@ impl<'c> Tx<'c> {
             sweep_after: HashMap::new(),
             pending: None,
             next_seq: None,
-            seq_moved: false,
             deltas: Vec::new(),
             mark: 0,
             latest: Latest::default(),
@@ -121,7 +119,6 @@ impl<'c> Tx<'c> {
         self.forget_kinds();
         self.pending = None;
         self.next_seq = None;
-        self.seq_moved = false;
         self.deltas.clear();
         self.mark = 0;
     }
@@ -156,14 +153,13 @@ impl<'c> Tx<'c> {
                 self.sql.get(Sql::SavepointRollback)?.execute([])?;
                 self.sql.get(Sql::SavepointRelease)?.execute([])?;
                 let deltas = std::mem::take(&mut self.deltas);
-                let moved = self.seq_moved;
                 let next = self.next_seq;
                 self.forget();
                 // Numbers handed out stay used; other commands' counts stay.
                 self.deltas = deltas;
                 self.deltas.truncate(mark);
                 self.mark = 0;
-                (self.seq_moved, self.next_seq) = (moved, next);
+                self.next_seq = next;
                 Err(Fault::Refused(refused))
             }
         }
@@ -171,10 +167,6 @@ impl<'c> Tx<'c> {
 
     /// Writes what is written once a commit.
     pub(super) fn finish(&mut self) -> rusqlite::Result<()> {
-        if let (true, Some(next)) = (self.seq_moved, self.next_seq) {
-            self.sql.get(Sql::SequenceWrite)?.execute([next])?;
-            self.seq_moved = false;
-        }
         if self.deltas.is_empty() {
             return Ok(());
         }
@@ -257,7 +249,6 @@ impl<'c> Tx<'c> {
                 .query_row([], |row| row.get(0))?,
         };
         self.next_seq = Some(seq + 1);
-        self.seq_moved = true;
         Ok(seq)
     }
 

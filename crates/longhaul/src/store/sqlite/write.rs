@@ -261,7 +261,11 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
         _ => held.state,
     };
     // After the end, so that the next of a series may take over the unique key.
-    let jobs = insert::insert_many(tx, &write.jobs)?;
+    let jobs = insert::insert_many(tx, &write.jobs)?
+        .into_iter()
+        .zip(&write.jobs)
+        .map(|(outcome, job)| outcome.of(job.id.clone()))
+        .collect();
     Ok(Written::Done {
         state,
         revision: held.revision,

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     error::{Fault, store_error},
-    insert,
+    insert::{self, Outcome},
     statements::Sql,
     tx::{Bounds, Tx},
 };
@@ -26,6 +26,9 @@ const QUEUE: usize = 1024;
 
 /// Commands of one commit.
 const GROUP: usize = 512;
+
+/// How long a commit waits for as many commands as the one before it had.
+const LINGER: Duration = Duration::from_micros(100);
 
 /// How long a transaction goes on taking commands: a pile of large ones is not to hold up the answers of all.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -52,14 +55,18 @@ trait Command: Send {
     }
 
     /// What became of that job.
-    fn settle(&mut self, _outcome: Result<Inserted, Error>) {}
+    fn settle(&mut self, _outcome: Result<Outcome, Error>) {}
 }
+
+/// What a submission is answered with. The jobs go back with it: who made them frees them on a thread of theirs, not on
+/// the one that all wait for.
+type Submitted = Result<(Vec<Outcome>, Vec<Insert>), Error>;
 
 /// A submission.
 struct Submission {
     jobs: Vec<Insert>,
-    outcome: Option<Result<Vec<Inserted>, Error>>,
-    reply: oneshot::Sender<Result<Vec<Inserted>, Error>>,
+    outcome: Option<Result<Vec<Outcome>, Error>>,
+    reply: oneshot::Sender<Submitted>,
 }
 
 impl Command for Submission {
@@ -69,7 +76,13 @@ impl Command for Submission {
     }
 
     fn answer(self: Box<Self>, failed: Option<Error>) {
-        reply(self.reply, self.outcome, failed);
+        let Self {
+            jobs,
+            outcome,
+            reply: waiting,
+        } = *self;
+        let outcome = outcome.map(|outcome| outcome.map(|outcomes| (outcomes, jobs)));
+        reply(waiting, outcome, failed);
     }
 
     fn single(&self) -> Option<&Insert> {
@@ -79,8 +92,8 @@ impl Command for Submission {
         }
     }
 
-    fn settle(&mut self, outcome: Result<Inserted, Error>) {
-        self.outcome = Some(outcome.map(|inserted| vec![inserted]));
+    fn settle(&mut self, outcome: Result<Outcome, Error>) {
+        self.outcome = Some(outcome.map(|outcome| vec![outcome]));
     }
 }
 
@@ -195,7 +208,9 @@ impl Writer {
             outcome: None,
             reply,
         };
-        self.send(Box::new(submission), answer).await
+        let (outcomes, jobs) = self.send(Box::new(submission), answer).await?;
+        let each = outcomes.into_iter().zip(jobs);
+        Ok(each.map(|(outcome, job)| outcome.of(job.id)).collect())
     }
 
     async fn send<T>(
@@ -251,16 +266,34 @@ fn work(
     };
     let mut messages = Vec::with_capacity(GROUP);
     let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(GROUP);
+    let mut expected = 0;
     while receiver.blocking_recv_many(&mut messages, GROUP) > 0 {
+        linger(&mut receiver, &mut messages, expected);
         group.extend(messages.drain(..).filter_map(|message| match message {
             Message::Run(command) => Some(command),
             Message::Look => None,
         }));
+        expected = group.len();
         if group.is_empty() {
             service.look();
         }
         while !group.is_empty() {
             service.commit(&mut group);
+        }
+    }
+}
+
+/// Waits a moment for those who were answered together to come back together: as many commands as last time share one
+/// sync, while one at a time never waits.
+fn linger(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, expected: usize) {
+    if messages.len() >= expected {
+        return;
+    }
+    let began = Instant::now();
+    while messages.len() < expected && began.elapsed() < LINGER {
+        match receiver.try_recv() {
+            Ok(message) => messages.push(message),
+            Err(_) => thread::yield_now(),
         }
     }
 }

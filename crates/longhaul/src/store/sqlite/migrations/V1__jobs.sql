@@ -15,7 +15,8 @@ CREATE TABLE longhaul_names (
   name TEXT NOT NULL UNIQUE
 ) STRICT;
 
--- The next job's seq: never used twice, as a claim names its job by it.
+-- The next job's seq is at least this: a number is never used twice, as a claim names its job by it. Written only when
+-- rows go: while the newest row is there, its own number says as much.
 CREATE TABLE longhaul_sequence (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   next INTEGER NOT NULL
@@ -110,8 +111,8 @@ CREATE INDEX longhaul_jobs_ready ON longhaul_jobs (queue, kind, priority DESC) W
 CREATE INDEX longhaul_jobs_waiting ON longhaul_jobs (run_at) WHERE wait = 2;
 CREATE INDEX longhaul_jobs_deadline ON longhaul_jobs (wait, deadline) WHERE deadline IS NOT NULL AND wait IS NOT NULL;
 CREATE INDEX longhaul_jobs_worker ON longhaul_jobs (state, worker) WHERE worker IS NOT NULL;
--- Lists, each in the order of submission.
-CREATE INDEX longhaul_jobs_living ON longhaul_jobs (kind, owner) WHERE ended_at IS NULL;
+-- Lists, each in the order of submission. Ready jobs are found by what claims them, running ones by their workers.
+CREATE INDEX longhaul_jobs_waits ON longhaul_jobs (kind, owner) WHERE wait > 1;
 CREATE INDEX longhaul_jobs_ended ON longhaul_jobs (kind, owner, state) WHERE ended_at IS NOT NULL;
 -- The sweeper.
 CREATE INDEX longhaul_jobs_sweep ON longhaul_jobs (sweep_at) WHERE sweep_at IS NOT NULL;

@@ -69,6 +69,7 @@ BEGIN
     ))
   ) >= (SELECT value FROM longhaul_settings WHERE name = 'queue_depth');
 
+  UPDATE longhaul_sequence SET next = max(next, coalesce((SELECT max(seq) FROM longhaul_jobs), 0) + 1) WHERE one = 1;
   INSERT INTO longhaul_names (name)
   SELECT coalesce(NEW.owner, '')
   WHERE NOT EXISTS (SELECT 1 FROM longhaul_names WHERE name = coalesce(NEW.owner, ''));

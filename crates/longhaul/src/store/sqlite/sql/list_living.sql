@@ -1,4 +1,0 @@
-SELECT seq FROM longhaul_jobs INDEXED BY longhaul_jobs_living
-WHERE kind = ?1 AND owner = ?2 AND ended_at IS NULL AND seq < ?3
-  AND (?4 >> state) & 1 AND (?5 IS NULL OR queue IN (SELECT value FROM json_each(?5)))
-ORDER BY seq DESC LIMIT ?6
