@@ -27,7 +27,22 @@ pub(crate) struct Ending {
 pub(crate) async fn write_ends(core: Arc<Core>, mut ends: mpsc::Receiver<Ending>) {
     let mut batch = Vec::with_capacity(BATCH);
     while ends.recv_many(&mut batch, BATCH).await > 0 {
+        gather(&mut ends, &mut batch).await;
         write_batch(&core, std::mem::take(&mut batch)).await;
+    }
+}
+
+/// Takes the ends of runs that are about to stop along: short runs that began together share a commit.
+async fn gather(ends: &mut mpsc::Receiver<Ending>, batch: &mut Vec<Ending>) {
+    let mut before = 0;
+    while batch.len() > before {
+        before = batch.len();
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(ending) = ends.try_recv()
+        {
+            batch.push(ending);
+        }
     }
 }
 

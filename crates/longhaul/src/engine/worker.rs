@@ -95,9 +95,7 @@ impl Worker {
                     if let Some(done) = done {
                         self.settle(done);
                     }
-                    while let Ok(done) = self.done.1.try_recv() {
-                        self.settle(done);
-                    }
+                    self.settle_all().await;
                 }
                 () = self.core.wake.notified() => look = true,
                 () = wait => {
@@ -175,6 +173,20 @@ impl Worker {
             self.done.0.clone(),
             self.ends.clone(),
         ));
+    }
+
+    /// Settles whoever has stopped, and who is about to: short runs that began together are followed by one claim. Runs
+    /// that take their time are not waited for.
+    async fn settle_all(&mut self) {
+        let mut more = true;
+        while more {
+            more = false;
+            tokio::task::yield_now().await;
+            while let Ok(done) = self.done.1.try_recv() {
+                self.settle(done);
+                more = true;
+            }
+        }
     }
 
     fn settle(&mut self, done: Done) {

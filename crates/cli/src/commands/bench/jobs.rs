@@ -21,7 +21,7 @@ use super::{
 const KIND: &str = "bench.nothing";
 const SINGLES: u64 = 40_000;
 const BULK: u64 = 200_000;
-const DRAINED: u64 = 40_000;
+const DRAINED: u64 = 100_000;
 const FLOOR: u64 = 200_000;
 const STARTS: usize = 300;
 

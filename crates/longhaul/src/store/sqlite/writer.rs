@@ -27,7 +27,7 @@ const QUEUE: usize = 1024;
 /// Commands of one commit.
 const GROUP: usize = 512;
 
-/// How long a commit waits for as many commands as the one before it had.
+/// How long a commit waits for those whom the one before it answered.
 const LINGER: Duration = Duration::from_micros(100);
 
 /// How long a transaction goes on taking commands: a pile of large ones is not to hold up the answers of all.
@@ -273,18 +273,19 @@ fn work(
             Message::Run(command) => Some(command),
             Message::Look => None,
         }));
-        expected = group.len();
         if group.is_empty() {
             service.look();
         }
+        expected = 0;
         while !group.is_empty() {
-            service.commit(&mut group);
+            let waiting = receiver.len();
+            expected = service.commit(&mut group) + waiting;
         }
     }
 }
 
-/// Waits a moment for those who were answered together to come back together: as many commands as last time share one
-/// sync, while one at a time never waits.
+/// Waits a moment for those who were just answered to come back, so that they share one sync with those who waited
+/// meanwhile; one at a time never waits.
 fn linger(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, expected: usize) {
     if messages.len() >= expected {
         return;
@@ -307,8 +308,9 @@ struct Service<'c> {
 }
 
 impl Service<'_> {
-    /// Runs the first commands, as many as patience allows, in one transaction, then answers them.
-    fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) {
+    /// Runs the first commands, as many as patience allows, in one transaction, then answers them. Returns how many of
+    /// them were single submissions: whoever waits for one often comes back with the next.
+    fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) -> usize {
         let mut ran = 0;
         let outcome = self.transaction(group, &mut ran);
         if let Err(error) = &outcome {
@@ -327,7 +329,9 @@ impl Service<'_> {
             // A transaction that can not begin fails whoever waits for it.
             ran = ran.max(1);
         }
+        let mut singles = 0;
         for command in group.drain(..ran) {
+            singles += usize::from(command.single().is_some());
             command.answer(
                 outcome
                     .as_ref()
@@ -335,6 +339,7 @@ impl Service<'_> {
                     .map(|error| store_error(error, self.path)),
             );
         }
+        singles
     }
 
     fn transaction(
