@@ -46,7 +46,11 @@ async fn gather(ends: &mut mpsc::Receiver<Ending>, batch: &mut Vec<Ending>) {
     }
 }
 
+/// Runs that stopped within this time of each other end at one time: rows that change alike are changed in one go.
+const TOGETHER: Duration = Duration::from_millis(10);
+
 async fn write_batch(core: &Arc<Core>, batch: Vec<Ending>) {
+    let last = batch.iter().map(|ending| ending.write.now).max();
     let mut gates = Vec::with_capacity(batch.len());
     let mut helds = Vec::with_capacity(batch.len());
     let mut writes = Vec::with_capacity(batch.len());
@@ -54,6 +58,9 @@ async fn write_batch(core: &Arc<Core>, batch: Vec<Ending>) {
     for Ending { held, mut write } in batch {
         gates.push(held.gate.clone().lock_owned().await);
         held.take(&mut write);
+        write.now = last
+            .filter(|last| last.since(write.now) <= TOGETHER)
+            .unwrap_or(write.now);
         told.push(Told::of(&write));
         writes.push(write);
         helds.push(held);

@@ -9,7 +9,7 @@ use rusqlite::OptionalExtension;
 use super::{
     error::Fault,
     row,
-    statements::{Sql, array},
+    statements::{Sql, array, range},
     tx::{Place, Tx},
 };
 use crate::{
@@ -136,6 +136,7 @@ fn take(
         .map_err(|illegal| Error::Internal(illegal.to_string()))?;
     let list = array(seqs.iter().copied());
     let first = claimed.len();
+    claimed.reserve(seqs.len());
     let mut places = Vec::with_capacity(seqs.len());
     let mut rows = tx.sql.get(Sql::ClaimRead)?.query([&list])?;
     while let Some(row) = rows.next()? {
@@ -147,9 +148,14 @@ fn take(
         claimed.push(read(row, taken)?);
     }
     drop(rows);
-    tx.sql
-        .get(Sql::ClaimWrite)?
-        .execute((&list, taken.worker, taken.request.now.0))?;
+    let (worker, now) = (taken.worker, taken.request.now.0);
+    match range(seqs) {
+        Some((first, last)) => {
+            let statement = tx.sql.get(Sql::ClaimRange)?;
+            statement.execute((first, last, worker, now))?
+        }
+        None => tx.sql.get(Sql::ClaimWrite)?.execute((&list, worker, now))?,
+    };
     for (one, place) in claimed[first..].iter_mut().zip(places) {
         tx.moved(place, State::Pending, State::Running);
         one.job.owner = tx.name(place.owner)?;

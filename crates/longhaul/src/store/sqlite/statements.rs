@@ -49,10 +49,12 @@ statements! {
     CheckpointRead = "checkpoint_read",
     CheckpointWrite = "checkpoint_write",
     ClaimRead = "claim_read",
+    ClaimRange = "claim_range",
     ClaimWrite = "claim_write",
     Commit = "commit",
     Complete = "complete",
     CompleteMany = "complete_many",
+    CompleteRange = "complete_range",
     Counts = "counts",
     CountsAdd = "counts_add",
     CountsChange = "counts_change",
@@ -169,6 +171,21 @@ pub(super) fn array(numbers: impl IntoIterator<Item = i64>) -> Array {
     Rc::new(numbers.into_iter().map(Value::Integer).collect())
 }
 
+/// The first and the last of these numbers, when they are all from the one to the other: SQLite changes a range of rows
+/// in one pass.
+pub(super) fn range(numbers: &[i64]) -> Option<(i64, i64)> {
+    let (first, last) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    let distinct = || {
+        numbers.is_sorted_by(|a, b| a < b) || {
+            let mut sorted = numbers.to_vec();
+            sorted.sort_unstable();
+            sorted.is_sorted_by(|a, b| a < b)
+        }
+    };
+    let all = usize::try_from(last.abs_diff(first)).is_ok_and(|span| span == numbers.len() - 1);
+    (all && distinct()).then_some((first, last))
+}
+
 /// The writer's prepared statements.
 pub(super) struct Statements<'c> {
     db: &'c Connection,
@@ -240,6 +257,15 @@ mod tests {
 
     use super::*;
     use crate::store::sqlite::open;
+
+    #[test]
+    fn only_numbers_without_a_gap_are_a_range() {
+        assert_eq!(range(&[4]), Some((4, 4)));
+        assert_eq!(range(&[4, 6, 5]), Some((4, 6)));
+        for numbers in [&[][..], &[4, 6], &[4, 4, 6], &[i64::MIN, i64::MAX]] {
+            assert_eq!(range(numbers), None, "{numbers:?}");
+        }
+    }
 
     #[test]
     fn every_file_holds_one_statement_that_fits_the_schema() {

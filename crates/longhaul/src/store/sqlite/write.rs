@@ -11,7 +11,7 @@ use super::{
     end,
     error::Fault,
     insert, row,
-    statements::{Sql, array, chunk},
+    statements::{Sql, array, chunk, range},
     tx::{Place, Tx},
 };
 use crate::{
@@ -83,13 +83,30 @@ fn completes(write: &Write) -> bool {
         && write.jobs.is_empty()
 }
 
-/// A job as the fence finds it, of which the list of writes may say more than once that it completes.
-struct Found {
+/// A running job of which nothing but its end is to be written, as the fence finds it.
+struct Plain {
     claim: u64,
-    held: Held,
-    /// Whether there is nothing of an earlier attempt to clear.
-    simple: bool,
+    place: Place,
+    revision: u64,
+    lines: u64,
+    /// Whether the list of writes has ended it already.
     ended: bool,
+}
+
+/// A row of `fence_many.sql`.
+fn plain(row: &Row<'_>) -> rusqlite::Result<(Seq, Plain)> {
+    let plain = Plain {
+        claim: row::unsigned(row, 1)?,
+        place: Place {
+            owner: row.get(2)?,
+            kind: row.get(3)?,
+            queue: row.get(4)?,
+        },
+        revision: row::unsigned(row, 5)?,
+        lines: row::unsigned(row, 6)?,
+        ended: false,
+    };
+    Ok((row.get(0)?, plain))
 }
 
 /// Completes jobs; those that turn out to be something else are written one by one.
@@ -99,38 +116,28 @@ fn complete_many(
     answers: &mut Vec<Written>,
 ) -> Result<(), Fault> {
     let seqs = array(writes.iter().map(|write| write.claim.job));
-    let mut found: HashMap<Seq, Found> = HashMap::with_capacity(writes.len());
+    let mut found: HashMap<Seq, Plain> = HashMap::with_capacity(writes.len());
     let mut rows = tx.sql.get(Sql::FenceMany)?.query([seqs])?;
     while let Some(row) = rows.next()? {
-        let job = Found {
-            claim: row::unsigned(row, 14)?,
-            held: held(row)?,
-            simple: !row.get::<_, bool>(15)?,
-            ended: false,
-        };
-        found.insert(row.get(13)?, job);
+        let (seq, job) = plain(row)?;
+        found.insert(seq, job);
     }
     drop(rows);
     let mut groups: Vec<(i64, Timestamp, Vec<Seq>)> = Vec::new();
     let mut results: Vec<(Seq, &str)> = Vec::new();
     for write in writes {
-        let Some(found) = found
-            .get_mut(&write.claim.job)
-            .filter(|found| found.claim == write.claim.number && !found.ended)
-        else {
-            answers.push(Written::ClaimLost);
-            continue;
-        };
-        let held = found.held;
-        let running = held.state == State::Running && !held.cancel_requested;
-        let simple = found.simple && running && held.items == 0;
-        let (true, Some(end @ End::Complete { result })) = (simple, &write.end) else {
+        let found = found.get_mut(&write.claim.job);
+        let (Some(job), Some(end @ End::Complete { result })) = (found, &write.end) else {
             answers.push(write_one(tx, write)?);
             continue;
         };
-        found.ended = true;
-        let state = end::target(held.standing(), end)?;
-        let (kind, now) = (held.place.kind, write.now);
+        if job.ended || job.claim != write.claim.number {
+            answers.push(Written::ClaimLost);
+            continue;
+        }
+        job.ended = true;
+        let state = end::target(Standing::of(State::Running), end)?;
+        let (kind, now) = (job.place.kind, write.now);
         match groups
             .iter_mut()
             .find(|(of, at, _)| (*of, *at) == (kind, now))
@@ -139,20 +146,27 @@ fn complete_many(
             None => groups.push((kind, now, vec![write.claim.job])),
         }
         results.extend(result.as_deref().map(|result| (write.claim.job, result)));
-        tx.moved(held.place, held.state, state);
+        tx.moved(job.place, State::Running, state);
         answers.push(Written::Done {
             state,
-            revision: held.revision + 1,
+            revision: job.revision + 1,
             cancel_requested: false,
             jobs: Vec::new(),
-            first_line: held.lines + 1,
+            first_line: job.lines + 1,
         });
     }
     for (kind, now, seqs) in groups {
         let sweep_at = now.0.saturating_add(tx.sweep_after(kind)?);
-        tx.sql
-            .get(Sql::CompleteMany)?
-            .execute((array(seqs), now.0, sweep_at))?;
+        match range(&seqs) {
+            Some((first, last)) => {
+                let statement = tx.sql.get(Sql::CompleteRange)?;
+                statement.execute((first, last, now.0, sweep_at))?
+            }
+            None => tx
+                .sql
+                .get(Sql::CompleteMany)?
+                .execute((array(seqs), now.0, sweep_at))?,
+        };
     }
     Ok(write_results(tx, &results)?)
 }

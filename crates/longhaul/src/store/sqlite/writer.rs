@@ -27,8 +27,9 @@ const QUEUE: usize = 1024;
 /// Commands of one commit.
 const GROUP: usize = 512;
 
-/// How long a commit waits for those whom the one before it answered.
-const LINGER: Duration = Duration::from_micros(100);
+/// How long a commit waits for the next of those whom the one before it answered, and for all of them.
+const GAP: Duration = Duration::from_micros(50);
+const LINGER: Duration = Duration::from_micros(400);
 
 /// How long a transaction goes on taking commands: a pile of large ones is not to hold up the answers of all.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -278,8 +279,7 @@ fn work(
         }
         expected = 0;
         while !group.is_empty() {
-            let waiting = receiver.len();
-            expected = service.commit(&mut group) + waiting;
+            expected = service.commit(&mut group, &receiver);
         }
     }
 }
@@ -291,10 +291,15 @@ fn linger(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, e
         return;
     }
     let began = Instant::now();
-    while messages.len() < expected && began.elapsed() < LINGER {
-        match receiver.try_recv() {
-            Ok(message) => messages.push(message),
-            Err(_) => thread::yield_now(),
+    let mut latest = began;
+    while messages.len() < expected {
+        if let Ok(message) = receiver.try_recv() {
+            messages.push(message);
+            latest = Instant::now();
+        } else if latest.elapsed() < GAP && began.elapsed() < LINGER {
+            thread::yield_now();
+        } else {
+            return;
         }
     }
 }
@@ -308,9 +313,14 @@ struct Service<'c> {
 }
 
 impl Service<'_> {
-    /// Runs the first commands, as many as patience allows, in one transaction, then answers them. Returns how many of
-    /// them were single submissions: whoever waits for one often comes back with the next.
-    fn commit(&mut self, group: &mut Vec<Box<dyn Command>>) -> usize {
+    /// Runs the first commands, as many as patience allows, in one transaction, then answers them. Returns how many
+    /// commands the next commit can expect: those that came meanwhile, and the next one of everybody who is answered
+    /// about a single submission, as they often come back.
+    fn commit(
+        &mut self,
+        group: &mut Vec<Box<dyn Command>>,
+        receiver: &mpsc::Receiver<Message>,
+    ) -> usize {
         let mut ran = 0;
         let outcome = self.transaction(group, &mut ran);
         if let Err(error) = &outcome {
@@ -329,9 +339,9 @@ impl Service<'_> {
             // A transaction that can not begin fails whoever waits for it.
             ran = ran.max(1);
         }
-        let mut singles = 0;
+        let mut expected = receiver.len();
         for command in group.drain(..ran) {
-            singles += usize::from(command.single().is_some());
+            expected += usize::from(command.single().is_some());
             command.answer(
                 outcome
                     .as_ref()
@@ -339,7 +349,7 @@ impl Service<'_> {
                     .map(|error| store_error(error, self.path)),
             );
         }
-        singles
+        expected
     }
 
     fn transaction(

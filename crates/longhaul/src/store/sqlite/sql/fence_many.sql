@@ -1,6 +1,4 @@
-SELECT
-  j.owner, j.kind, j.queue, j.state, j.worker, j.since, j.cancel_requested IS NOT NULL, j.revision,
-  j.items, j.items_completed, j.items_failed, j.lines, j.rescues, j.seq, j.claim, j.error_code IS NOT NULL
+SELECT j.seq, j.claim, j.owner, j.kind, j.queue, j.revision, j.lines
 FROM rarray(?1) AS ending
 CROSS JOIN longhaul_jobs AS j ON j.seq = ending.value
-WHERE j.worker IS NOT NULL
+WHERE j.state = 1 AND j.cancel_requested IS NULL AND j.items = 0 AND j.error_code IS NULL
