@@ -18,6 +18,11 @@ pub mod settings;
 pub mod terminal;
 pub mod waltodo;
 
+/// A job's memory is made by one thread and freed by another, over which the usual allocator of Linux has its threads wait
+/// for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Version of the programs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
