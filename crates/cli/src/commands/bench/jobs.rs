@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -162,7 +162,9 @@ impl Bench {
 }
 
 fn job() -> NewJob {
-    NewJob::raw(KIND, floor::args())
+    // Made once, as the floor's are.
+    static ARGS: LazyLock<String> = LazyLock::new(floor::args);
+    NewJob::raw(KIND, ARGS.clone())
 }
 
 #[derive(Default)]

@@ -134,11 +134,11 @@ fn take(
     }
     next(Standing::of(State::Pending), Change::Claim)
         .map_err(|illegal| Error::Internal(illegal.to_string()))?;
-    let list = array(seqs.iter().copied());
+    let numbers = array(seqs.iter().copied());
     let first = claimed.len();
     claimed.reserve(seqs.len());
     let mut places = Vec::with_capacity(seqs.len());
-    let mut rows = tx.sql.get(Sql::ClaimRead)?.query([&list])?;
+    let mut rows = tx.sql.get(Sql::ClaimRead)?.query([&numbers])?;
     while let Some(row) = rows.next()? {
         places.push(Place {
             owner: row.get(2)?,
@@ -154,7 +154,10 @@ fn take(
             let statement = tx.sql.get(Sql::ClaimRange)?;
             statement.execute((first, last, worker, now))?
         }
-        None => tx.sql.get(Sql::ClaimWrite)?.execute((&list, worker, now))?,
+        None => tx
+            .sql
+            .get(Sql::ClaimWrite)?
+            .execute((&numbers, worker, now))?,
     };
     for (one, place) in claimed[first..].iter_mut().zip(places) {
         tx.moved(place, State::Pending, State::Running);

@@ -22,8 +22,9 @@ const HISTORY: &str = "longhaul_schema_history";
 /// How long a connection waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Frames of the write-ahead log after which a commit copies it back: 16 MiB.
-const CHECKPOINT_PAGES: i64 = 4096;
+/// Frames of the write-ahead log after which a commit copies it back: 8 MiB. A longer log saves little copying, and costs
+/// syncs of its size while it grows.
+const CHECKPOINT_PAGES: i64 = 2000;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -159,7 +159,7 @@ statements! {
 }
 
 /// How many rows one run of an INSERT may write: a statement of each size is kept.
-const SIZES: [usize; 5] = [64, 32, 16, 8, 4];
+const SIZES: [usize; 11] = [64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2];
 
 /// How many of `left` rows to write with one statement.
 pub(super) fn chunk(left: usize) -> usize {
@@ -311,7 +311,7 @@ mod tests {
                 assert_eq!(many, one * rows, "{} for {rows} rows", sql.file());
             }
         }
-        assert_eq!([1, 7, 8, 63, 64, 1000].map(chunk), [1, 4, 8, 32, 64, 64]);
+        assert_eq!([1, 7, 8, 63, 64, 1000].map(chunk), [1, 6, 8, 48, 64, 64]);
     }
 
     #[test]

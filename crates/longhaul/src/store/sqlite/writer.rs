@@ -268,8 +268,11 @@ fn work(
     let mut messages = Vec::with_capacity(GROUP);
     let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(GROUP);
     let mut expected = 0;
-    while receiver.blocking_recv_many(&mut messages, GROUP) > 0 {
+    loop {
         linger(&mut receiver, &mut messages, expected);
+        if messages.is_empty() && receiver.blocking_recv_many(&mut messages, GROUP) == 0 {
+            return;
+        }
         group.extend(messages.drain(..).filter_map(|message| match message {
             Message::Run(command) => Some(command),
             Message::Look => None,
@@ -284,19 +287,16 @@ fn work(
     }
 }
 
-/// Waits a moment for those who were just answered to come back, so that they share one sync with those who waited
-/// meanwhile; one at a time never waits.
+/// Takes what waits, and waits a moment for those who were just answered to come back, so that they share one sync with
+/// those who waited meanwhile. Whom nobody is expected to join does not wait.
 fn linger(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, expected: usize) {
-    if messages.len() >= expected {
-        return;
-    }
     let began = Instant::now();
     let mut latest = began;
-    while messages.len() < expected {
+    while messages.len() < GROUP {
         if let Ok(message) = receiver.try_recv() {
             messages.push(message);
             latest = Instant::now();
-        } else if latest.elapsed() < GAP && began.elapsed() < LINGER {
+        } else if messages.len() < expected && latest.elapsed() < GAP && began.elapsed() < LINGER {
             thread::yield_now();
         } else {
             return;
