@@ -49,7 +49,8 @@ async fn gather(ends: &mut mpsc::Receiver<Ending>, batch: &mut Vec<Ending>) {
 /// Runs that stopped within this time of each other end at one time: rows that change alike are changed in one go.
 const TOGETHER: Duration = Duration::from_millis(10);
 
-async fn write_batch(core: &Arc<Core>, batch: Vec<Ending>) {
+/// Writes ends, and returns when they are on disk.
+pub(crate) async fn write_batch(core: &Arc<Core>, batch: Vec<Ending>) {
     let last = batch.iter().map(|ending| ending.write.now).max();
     let mut gates = Vec::with_capacity(batch.len());
     let mut helds = Vec::with_capacity(batch.len());

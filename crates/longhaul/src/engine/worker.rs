@@ -15,17 +15,27 @@ use longhaul_types::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{Core, ends::Ending, run::run};
+use super::{
+    Core,
+    ends::{Ending, write_batch},
+    run::run,
+};
 use crate::{
     context::{Held, Stop},
-    model::Seq,
-    store::ClaimRequest,
+    model::{Seq, transition::MAX_RESCUES},
+    store::{ClaimRequest, End, Write},
 };
 
 /// The wait after the store failed, or when what is due is not for this worker.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest sleep: a wake-up that was lost all the same costs no more than this.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+
+/// Rescues in a row, with no step forward between them, from which on a job may be what kills its process. Such suspects
+/// run one at a time, so that the one takes none of the others along past the limit of rescues.
+const SUSPECT: u32 = MAX_RESCUES / 2;
+/// How long a suspect is put off while another one runs.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// What a run tells the worker when it has stopped.
 pub(crate) enum Done {
@@ -50,6 +60,8 @@ pub(crate) struct Worker {
     next_checks: BinaryHeap<Reverse<(Timestamp, Seq)>>,
     /// Checks that are due and wait for a slot.
     due: VecDeque<Seq>,
+    /// The job that runs and may be what kills its process.
+    suspect: Option<Seq>,
     runs: TaskTracker,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     ends: mpsc::Sender<Ending>,
@@ -70,6 +82,7 @@ impl Worker {
             parked: HashMap::new(),
             next_checks: BinaryHeap::new(),
             due: VecDeque::new(),
+            suspect: None,
             runs: TaskTracker::new(),
             done: mpsc::channel(slots.max(1)),
             ends,
@@ -141,11 +154,22 @@ impl Worker {
         };
         let mut taken: HashMap<String, u32> = HashMap::new();
         let none = claimed.is_empty();
+        let mut starting = Vec::with_capacity(claimed.len());
         for claimed in claimed {
             *taken.entry(claimed.job.queue.clone()).or_default() += 1;
             self.core.send_state(&claimed.job);
             let held = Arc::new(Held::new(claimed));
             self.core.hold(&held);
+            if held.job.rescues < SUSPECT {
+                starting.push(held);
+            } else if self.suspect.is_none() {
+                self.suspect = Some(held.job.seq);
+                starting.push(held);
+            } else {
+                self.put_off(held).await;
+            }
+        }
+        for held in starting {
             self.start(held, false);
         }
         let more = slots
@@ -162,6 +186,14 @@ impl Worker {
                 (false, Some(now + PATIENCE))
             }
         }
+    }
+
+    /// Gives a suspect back for a while. That is on disk before another suspect starts.
+    async fn put_off(&self, held: Arc<Held>) {
+        let now = self.core.clock.now();
+        let mut write = Write::new(held.claim, now);
+        write.end = Some(End::Release { at: now + PUT_OFF });
+        write_batch(&self.core, vec![Ending { held, write }]).await;
     }
 
     fn start(&mut self, held: Arc<Held>, parked: bool) {
@@ -193,6 +225,9 @@ impl Worker {
         let held = match &done {
             Done::Free(held) | Done::Park { held, .. } => held,
         };
+        if self.suspect == Some(held.job.seq) {
+            self.suspect = None;
+        }
         if let Some(running) = self.running.get_mut(&held.job.queue) {
             *running = running.saturating_sub(1);
         }

@@ -1,9 +1,12 @@
 //! A program that dies of one of its jobs: each life runs the jobs of the file given as its argument, and a job of kind
 //! `test.abort` ends the process at once. The life that has no such job left ends well, once the other job has ended.
+//!
+//! With `beside` as a second argument the other job runs in the same lives: it takes until the first one has ended.
 
-use std::{path::PathBuf, process};
+use std::{path::PathBuf, process, sync::Arc};
 
 use longhaul::{Context, Engine, NewJob, Outcome, engine::Error, store};
+use tokio::sync::Notify;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -17,18 +20,32 @@ async fn main() -> Result<(), Error> {
         Ok(Outcome::Done(()))
     };
     let well = |(): (), _: Context| async { Ok(Outcome::Done("well".to_owned())) };
+    let beside = std::env::args_os()
+        .nth(2)
+        .is_some_and(|word| word == "beside");
+    let ended = Arc::new(Notify::new());
+    let waiter = Arc::clone(&ended);
+    let patient = move |(): (), _: Context| {
+        let ended = Arc::clone(&waiter);
+        async move {
+            ended.notified().await;
+            Ok(Outcome::Done("well".to_owned()))
+        }
+    };
     let engine = Engine::open(path)
         .register_fn("test.abort", abort)
         .register_fn("test.well", well)
-        // One at a time: a job that shares its process with one that kills it is rescued as often.
-        .concurrency(1)
+        .register_fn("test.patient", patient)
+        .concurrency(if beside { 2 } else { 1 })
         .start()
         .await?;
     let urgent = NewJob::raw("test.abort", "null").priority(1);
-    let jobs = [
-        ("abort", urgent),
-        ("well", NewJob::raw("test.well", "null")),
-    ];
+    let other = if beside { "test.patient" } else { "test.well" };
+    let mut jobs = [("abort", urgent), ("well", NewJob::raw(other, "null"))];
+    if beside {
+        // The patient one is there from the first life on.
+        jobs.reverse();
+    }
     for (id, job) in jobs {
         let id = id.parse().map_err(|_| Error::Closed)?;
         match engine.submit_job(job.id(id)).await {
@@ -40,6 +57,7 @@ async fn main() -> Result<(), Error> {
     for id in ["abort", "well"] {
         let id = id.parse().map_err(|_| Error::Closed)?;
         engine.handle(None, &id).await?.wait().await?;
+        ended.notify_one();
     }
     engine.shutdown().await;
     Ok(())
