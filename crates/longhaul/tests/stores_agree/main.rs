@@ -11,8 +11,8 @@ use longhaul::{
     Store,
     model::{Claim, Limits, Seq, Status, WorkerId},
     store::{
-        Asked, ClaimRequest, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite, Request,
-        SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
+        Asked, ClaimRequest, Claimed, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite,
+        Request, SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -25,7 +25,9 @@ use longhaul::{
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use commands::{Command, Ending, KINDS, NewJob, Part, Report, Selection, WORKERS, command};
+use commands::{
+    Claimer, Command, Ending, KINDS, NewJob, Part, Report, Selection, WORKERS, command,
+};
 
 /// What is compared of a refusal whose reason is the store's choice.
 const REFUSED: &str = "refused";
@@ -264,21 +266,7 @@ async fn answer(
             }
         }
         Command::Claim(by) => {
-            let worker = WorkerId::named(by.worker);
-            if by.joins {
-                store.join(&worker, None, now).await.expect("join");
-            }
-            let slots = by
-                .slots
-                .iter()
-                .map(|(queue, free)| ((*queue).to_owned(), *free));
-            let request = ClaimRequest {
-                worker,
-                now,
-                slots: slots.collect(),
-                kinds: texts(&by.kinds),
-            };
-            let claimed = store.claim(request).await;
+            let claimed = claim(store, by, now).await;
             claims.extend(claimed.iter().flatten().map(|one| Claim {
                 job: one.job.seq,
                 number: one.job.claim,
@@ -286,14 +274,10 @@ async fn answer(
             said(&claimed)
         }
         Command::Write(reports) => {
-            let writes = reports.iter().map(|report| known.write(report)).collect();
-            let mut written = store.write(writes).await;
-            for one in written.iter_mut().flatten() {
-                match one {
-                    Written::Done { jobs: new, .. } => jobs.extend(new.iter().map(|one| one.seq)),
-                    Written::ClaimLost => {}
-                    // In which words is the store's own.
-                    Written::Refused(why) => REFUSED.clone_into(why),
+            let written = write(store, reports, known).await;
+            for one in written.iter().flatten() {
+                if let Written::Done { jobs: new, .. } = one {
+                    jobs.extend(new.iter().map(|one| one.seq));
                 }
             }
             said(&written)
@@ -322,6 +306,39 @@ async fn answer(
         }
     };
     (text, claims, jobs)
+}
+
+async fn claim(store: &dyn Store, by: &Claimer, now: Timestamp) -> Result<Vec<Claimed>, Error> {
+    let worker = WorkerId::named(by.worker);
+    if by.joins {
+        store.join(&worker, None, now).await.expect("join");
+    }
+    let slots = by.slots.iter();
+    let request = ClaimRequest {
+        worker,
+        now,
+        slots: slots
+            .map(|(queue, free)| ((*queue).to_owned(), *free))
+            .collect(),
+        kinds: texts(&by.kinds),
+    };
+    store.claim(request).await
+}
+
+/// In which words a write is refused is the store's own.
+async fn write(
+    store: &dyn Store,
+    reports: &[Report],
+    known: &Known,
+) -> Result<Vec<Written>, Error> {
+    let writes = reports.iter().map(|report| known.write(report)).collect();
+    let mut written = store.write(writes).await;
+    for one in written.iter_mut().flatten() {
+        if let Written::Refused(why) = one {
+            REFUSED.clone_into(why);
+        }
+    }
+    written
 }
 
 /// All that a store holds, as text.
