@@ -1,8 +1,11 @@
 //! What can go wrong between a program and its engine.
 
-use longhaul_types::{ErrorCode, JobId};
+use longhaul_types::{ErrorCode, JobId, State};
 
-use crate::{artifacts, model::Illegal, store};
+use crate::{
+    artifacts,
+    store::{self, Request},
+};
 
 /// What can go wrong between a program and its engine.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +20,14 @@ pub enum Error {
     #[error("no job with id '{0}'")]
     NotFound(JobId),
     /// The job's state does not allow this.
-    #[error("job '{id}': {illegal}")]
+    #[error("job '{id}' is {state}: {}", why_not(*request, *state))]
     Illegal {
         /// The job.
         id: JobId,
-        /// What was tried in which state.
-        illegal: Illegal,
+        /// What was asked for.
+        request: Request,
+        /// The state it is in.
+        state: State,
     },
     /// The args do not fit the kind.
     #[error("{0}")]
@@ -82,6 +87,23 @@ pub enum Error {
     Closed,
 }
 
+/// Why a job in this state is not asked for this, and what to do.
+fn why_not(request: Request, state: State) -> &'static str {
+    match (request, state) {
+        (Request::Cancel, _) => "there is nothing left to cancel",
+        (Request::Retry, State::Pending) => "it runs without being retried",
+        (Request::Retry, State::Running) => "wait for its end, or cancel it first",
+        (Request::Retry, State::Completed) => "none of its items failed, there is nothing to retry",
+        (Request::Retry, State::Failed | State::Cancelled) => {
+            "another job lives under its unique key; wait for that one's end"
+        }
+        (Request::Start, State::Pending) => "it waits for nobody to start it",
+        (Request::Start, State::Running) => "it was started already",
+        (Request::Start, _) => "only a held or scheduled job is started; retry this one",
+        (Request::Remove, _) => "only a job that has ended is removed; cancel it first",
+    }
+}
+
 impl Error {
     /// The stable code that users meet.
     pub fn code(&self) -> ErrorCode {
@@ -109,5 +131,26 @@ impl Error {
             Self::Artifacts(_) | Self::Io { .. } => ErrorCode::Internal,
             Self::Closed => ErrorCode::Unavailable,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let refused = |request, state| {
+            let id = "a".parse().expect("an id");
+            Error::Illegal { id, request, state }.to_string()
+        };
+        assert_eq!(
+            refused(Request::Remove, State::Running),
+            "job 'a' is running: only a job that has ended is removed; cancel it first"
+        );
+        assert_eq!(
+            refused(Request::Retry, State::Completed),
+            "job 'a' is completed: none of its items failed, there is nothing to retry"
+        );
     }
 }

@@ -263,7 +263,8 @@ async fn ask_one(
         None | Some(Asked::NotFound) => Err(Error::NotFound(id.clone())),
         Some(Asked::Illegal(illegal)) => Err(Error::Illegal {
             id: id.clone(),
-            illegal,
+            request,
+            state: illegal.state,
         }),
         Some(Asked::Done(job)) => {
             core.asked(request, &job).await;
