@@ -1,4 +1,4 @@
-//! `waltodo jobs`: the background jobs, oldest first, so that the newest stand next to the prompt.
+//! `waltodo jobs`: the background jobs, oldest first, so that the newest stand next to the prompt; and their clean-up.
 
 use std::process::ExitCode;
 
@@ -6,12 +6,19 @@ use longhaul_client::JobsQuery;
 use longhaul_types::{State, Timestamp, body::JobPage};
 use longhaul_walrus::words::{self, Heading};
 
+use super::cleanup;
 use crate::{exit::Result, output, session::Session, settings::Settings};
 
 /// Jobs of one page of the API.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
+/// The kinds of the jobs that this program starts.
+pub(super) const KINDS: &str = "walrus.*";
 
 /// Flags of `waltodo jobs`.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     /// Only those that wait or run
@@ -23,6 +30,12 @@ pub(super) struct Args {
     /// Only those that failed
     #[arg(long, group = "which")]
     failed: bool,
+    /// Remove those that ended long enough ago, with all they left
+    #[arg(long, group = "which", conflicts_with = "limit")]
+    cleanup: bool,
+    /// With --cleanup: how long ago, parts of a day and 0 too [default: 7]
+    #[arg(long, value_name = "DAYS", requires = "cleanup", value_parser = cleanup::days, allow_negative_numbers = true)]
+    max_age: Option<f64>,
     /// The newest so many
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
@@ -39,8 +52,11 @@ impl Args {
     }
 }
 
-/// Lists the jobs.
+/// Lists the jobs, or removes old ones.
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
+    if args.cleanup {
+        return cleanup::run(args.max_age.unwrap_or(cleanup::DAYS), settings).await;
+    }
     let session = Session::open(settings).await?;
     let (heading, states) = args.which();
     let page = read(&session, states, args.limit as usize).await?;
@@ -59,7 +75,7 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
 async fn read(session: &Session, states: Vec<State>, limit: usize) -> Result<JobPage> {
     let mut query = JobsQuery {
         states,
-        kinds: vec!["walrus.*".to_owned()],
+        kinds: vec![KINDS.to_owned()],
         limit: Some(limit.min(PAGE)),
         ..JobsQuery::default()
     };

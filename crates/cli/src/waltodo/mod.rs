@@ -3,6 +3,7 @@
 //! Invariant: it resolves every setting and makes every path absolute before it submits a job; the server reads none.
 
 mod cancel;
+mod cleanup;
 mod config;
 mod ids;
 mod jobs;

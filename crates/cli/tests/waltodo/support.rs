@@ -9,6 +9,7 @@ use std::{
 
 use longhaul_client::Client;
 use longhaul_sandbox::aggregator::{Aggregator, BlobName, Fault, Rule};
+use longhaul_types::body::SubmitRequest;
 use longhaul_walrus::blob_id::{self, BlobId};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -191,6 +192,39 @@ impl Lab {
             assert!(Instant::now() < end, "never {state}, {items}: {job}");
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Starts so many retrievals of what is not there, and waits until they have failed.
+    pub(crate) fn failures(&self, count: usize) {
+        let args = json!({"source": "nothing", "lists": self.path("lists"), "aggregator": self.sandbox.url(),
+            "chunkSize": 1, "attempts": 1});
+        let request = SubmitRequest {
+            kind: "walrus.retrieve".to_owned(),
+            args,
+            ..SubmitRequest::default()
+        };
+        let client = Client::unix(self.path("data").join("longhaul.sock")).expect("a client");
+        let requests = vec![request; count];
+        let submitted = self.runtime.block_on(client.submit_many(&requests));
+        submitted.expect("submitted");
+        let end = Instant::now() + PATIENCE;
+        while self.run(&["jobs", "--active", "--json"]).json()["jobs"] != json!([]) {
+            assert!(Instant::now() < end, "never failed");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Has a job that ended have done so this much earlier, as if the time had passed.
+    pub(crate) fn age(&self, id: &str, by: Duration) {
+        let file = self.path("data").join("jobs.db");
+        let database = rusqlite::Connection::open(file).expect("the jobs");
+        database.busy_timeout(PATIENCE).expect("set");
+        let by = i64::try_from(by.as_millis()).expect("a number");
+        let changed = database.execute(
+            "UPDATE longhaul_jobs SET ended_at = ended_at - ?2, sweep_at = sweep_at - ?2 WHERE id = ?1",
+            (id, by),
+        );
+        assert_eq!(changed, Ok(1), "{id}");
     }
 
     /// Names of the files in a folder.

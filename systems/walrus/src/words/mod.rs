@@ -3,12 +3,14 @@
 //! Pure: from a job as the API shows it to text. Names from outside are printed with control and bidirectional
 //! characters escaped.
 
+mod cleanup;
 mod ending;
 mod list;
 mod status;
 
 use longhaul_types::{Reason, State, body::JobView};
 
+pub use cleanup::{CleanedUp, cleaned_up};
 pub use ending::{ended, failed_hint, failed_items};
 pub use list::{Heading, list};
 pub use status::status;
