@@ -47,6 +47,11 @@ impl DataDir {
         self.path.join("jobs.db")
     }
 
+    /// Verified blobs that are kept for a while.
+    pub fn results(&self) -> PathBuf {
+        self.path.join("results")
+    }
+
     /// Where the server listens.
     pub fn socket(&self) -> PathBuf {
         self.path.join("longhaul.sock")

@@ -3,18 +3,18 @@
 //! Invariant: a kind whose args name a program, a path or an address is taken over the unix socket alone.
 
 use longhaul::engine::Builder;
-use longhaul_walrus::retrieve::Retrieve;
+use longhaul_walrus::{cache::Cache, retrieve::Retrieve};
 
 use crate::run_job::RunJob;
 
 /// Retrievals that run at a time: each has several items, and each item several connections.
 const RETRIEVALS: u32 = 4;
 
-/// An engine with every kind.
-pub fn register(builder: Builder) -> Builder {
+/// An engine with every kind, and with the results that it keeps.
+pub fn register(builder: Builder, results: Cache) -> Builder {
     builder
         .register(RunJob)
-        .register(Retrieve::default())
+        .register(Retrieve::default().cache(results))
         .queue(longhaul_walrus::retrieve::QUEUE, RETRIEVALS)
 }
 

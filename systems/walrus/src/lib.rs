@@ -2,8 +2,10 @@
 
 pub mod aggregator;
 pub mod blob_id;
+pub mod cache;
 pub mod download;
 pub mod lists;
+pub mod machine;
 pub mod networks;
 pub mod retrieve;
 pub mod words;

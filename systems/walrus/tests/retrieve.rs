@@ -1,15 +1,27 @@
 //! The job `walrus.retrieve` on a real engine and file, against the stand-in of an aggregator, with true blob IDs.
 #![expect(clippy::expect_used, reason = "a test")]
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use longhaul::{
     Engine, JobHandle,
+    testing::TestClock,
     types::{ItemState, State},
 };
 use longhaul_sandbox::aggregator::{Aggregator as Sandbox, Fault, Request, Rule};
 use longhaul_walrus::{
     blob_id::{self, BlobId},
+    cache::Cache,
+    machine::{Load, Throttle},
     retrieve::{Retrieve, RetrieveArgs, Retrieved},
 };
 use serde_json::json;
@@ -75,6 +87,7 @@ impl Rig {
             output: Some(self.path("out")),
             chunk_size: 4,
             attempts: 2,
+            cache_bytes: 0,
         }
     }
 
@@ -103,11 +116,24 @@ impl Rig {
 }
 
 async fn engine(folder: &TempDir) -> Engine {
+    engine_with(folder, Retrieve::default()).await
+}
+
+async fn engine_with(folder: &TempDir, retrieve: Retrieve) -> Engine {
     Engine::open(folder.path().join("jobs.db"))
-        .register(Retrieve::default())
+        .register(retrieve.cache(Cache::new(folder.path().join("kept"))))
         .start()
         .await
         .expect("started")
+}
+
+/// Waits until it is so.
+async fn until(mut so: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !so().await {
+        assert!(Instant::now() < end, "never so");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,4 +326,189 @@ async fn retries_are_said() {
     let log = rig.log(&job).await;
     let line = "Retrying connection (attempt 2/2)...";
     assert!(log.iter().any(|text| text.starts_with(line)), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_retrieval_comes_from_the_cache_and_says_so() {
+    let rig = Rig::new().await;
+    let bytes = vec![5; 3_000_000];
+    let blob = rig.blob(&bytes);
+    let mut args = rig.args(&blob.to_string());
+    args.cache_bytes = 4_000_000;
+    let line = "Item 1/1 is in the result cache: retrieved and verified less than an hour ago";
+    for (times, output) in [(0, true), (1, true), (2, false)] {
+        args.output = output.then(|| rig.path(&format!("out-{times}")));
+        let job = rig.start(args.clone()).await;
+        let ended = job.wait().await.expect("ended");
+        assert_eq!(ended.state(), State::Completed, "{:?}", ended.error());
+        let retrieved: Retrieved = ended.output().expect("a summary");
+        assert_eq!(retrieved.cached, usize::from(times > 0));
+        assert_eq!(retrieved.bytes, 3_000_000);
+        let said = rig.log(&job).await.iter().any(|text| text == line);
+        assert_eq!(said, times > 0);
+        assert_eq!(rig.sandbox.requests().is_empty(), times > 0);
+        rig.sandbox.clear_requests();
+        if output {
+            let file = rig.path(&format!("out-{times}")).join(blob.to_string());
+            assert!(fs::read(file).expect("there") == bytes);
+        } else {
+            let artifacts = rig.engine.store().artifacts(job.seq()).await.expect("read");
+            assert_eq!(artifacts[0].artifact.size, 3_000_000);
+        }
+    }
+
+    // A file that was delivered belongs to the user: what happens to it changes nothing of what comes later.
+    fs::write(rig.path("out-0").join(blob.to_string()), b"mine").expect("written");
+    args.output = Some(rig.path("out-3"));
+    let job = rig.start(args.clone()).await;
+    assert_eq!(job.wait().await.expect("ended").state(), State::Completed);
+    let file = rig.path("out-3").join(blob.to_string());
+    assert!(fs::read(file).expect("there") == bytes);
+    assert!(!rig.sandbox.requests().is_empty(), "fetched anew");
+
+    args.cache_bytes = 0;
+    rig.sandbox.clear_requests();
+    let job = rig.start(args).await;
+    assert_eq!(job.wait().await.expect("ended").state(), State::Completed);
+    assert!(!rig.sandbox.requests().is_empty(), "switched off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_stands_twice_in_a_list_is_fetched_once() {
+    let rig = Rig::new().await;
+    let (milk, eggs) = (rig.todo("Buy milk"), rig.todo("Buy eggs"));
+    let missing = BlobId::from_bytes([3; 32]);
+    let blobs = [milk, eggs, milk, milk, missing, missing];
+    let todos: Vec<_> = blobs
+        .iter()
+        .zip(1..)
+        .map(|(blob, number)| (format!("todo {number}"), blob.to_string()))
+        .collect();
+    rig.list("doubled", &todos);
+    let job = rig.start(rig.args("doubled")).await;
+    let ended = job.wait().await.expect("ended");
+    let items = ended.job.items;
+    assert_eq!((items.total, items.completed, items.failed), (6, 4, 2));
+    let retrieved: Retrieved = ended.output().expect("a summary");
+    let size = |blob: BlobId| {
+        let file = fs::metadata(rig.path("out").join(blob.to_string()));
+        file.expect("there").len()
+    };
+    assert_eq!(
+        retrieved.bytes,
+        size(milk) + size(eggs),
+        "each counted once"
+    );
+    assert_eq!(rig.files().len(), 2);
+    let asked = |blob: BlobId| {
+        let requests = rig.sandbox.requests().into_iter();
+        requests
+            .filter(|request| request.blob == blob.to_string())
+            .count()
+    };
+    assert_eq!((asked(milk), asked(eggs)), (1, 1), "a request each");
+}
+
+/// As busy as the test says, in percent.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<AtomicU32>);
+
+impl Load for Said {
+    fn others(&mut self) -> Option<f64> {
+        Some(f64::from(self.0.load(Ordering::SeqCst)) / 100.0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_busy_machine_less_is_done_at_a_time_and_the_log_says_so() {
+    let mut rig = Rig::new().await;
+    let load = Said::default();
+    load.0.store(90, Ordering::SeqCst);
+    let throttle = Throttle::new(load.clone(), Duration::from_millis(20));
+    let folder = tempfile::tempdir().expect("a folder");
+    rig.engine = engine_with(&folder, Retrieve::new(throttle)).await;
+    let todos: Vec<_> = (1..=4)
+        .map(|number| format!("todo {number}"))
+        .map(|title| (title.clone(), rig.todo(&title).to_string()))
+        .collect();
+    rig.list("mylist", &todos);
+    // The first item holds its place until the machine is known to be busy.
+    let stall = Rule::new(Fault::Stall { after: 0 });
+    rig.sandbox
+        .faults()
+        .add(stall.blob(todos[0].1.parse().expect("a name")));
+    let job = rig.start(rig.args(&todos[0].1)).await;
+    until(async || {
+        let log = rig.log(&job).await;
+        log.iter()
+            .any(|text| text.ends_with("1 item at a time, verified on 1 thread"))
+    })
+    .await;
+    let list = rig.start(rig.args("mylist")).await;
+    until(async || !rig.log(&list).await.is_empty() && rig.log(&list).await.len() > 2).await;
+    let began = |log: &[String]| {
+        let items = log
+            .iter()
+            .filter(|text| text.starts_with("Retrieving item"));
+        items.count()
+    };
+    assert_eq!(began(&rig.log(&list).await), 1, "one at a time");
+    load.0.store(10, Ordering::SeqCst);
+    until(async || {
+        let job = list.job().await.expect("read");
+        job.items.completed == 3
+    })
+    .await;
+    let log = rig.log(&list).await;
+    assert_eq!(began(&log), 4, "the others pass by the one that hangs");
+    assert!(
+        log.iter()
+            .any(|text| text.starts_with("Processor free again (10%): 4 items at a time")),
+        "{log:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_and_result_stay_an_hour_and_the_log_a_week() {
+    let mut rig = Rig::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = TestClock::default();
+    rig.engine = Engine::open(folder.path().join("jobs.db"))
+        .register(Retrieve::default())
+        .clock(Arc::new(clock.clone()))
+        .start()
+        .await
+        .expect("started");
+    let blob = rig.todo("Buy milk");
+    let job = rig.start(rig.args(&blob.to_string())).await;
+    assert_eq!(job.wait().await.expect("ended").state(), State::Completed);
+    let minute = Duration::from_mins(1);
+    let kept = async || {
+        let detail = rig.engine.store().detail(job.seq()).await.expect("read");
+        let log = !rig.log(&job).await.is_empty();
+        detail.map(|detail| {
+            let progress = detail.job.progress.current_task.is_some();
+            (progress, detail.result.is_some(), log)
+        })
+    };
+    // A minute at a time, as often as the sweeper looks.
+    let mut minutes = 0;
+    until(async || {
+        let gone = kept().await != Some((true, true, true));
+        if !gone {
+            clock.advance(minute);
+            minutes += 1;
+        }
+        gone
+    })
+    .await;
+    assert!(minutes >= 60, "gone after {minutes} minutes");
+    until(async || kept().await == Some((false, false, true))).await;
+    clock.advance(7 * 24 * 60 * minute - minute * (minutes + 1));
+    assert_eq!(kept().await, Some((false, false, true)));
+    until(async || {
+        clock.advance(minute);
+        kept().await.is_none()
+    })
+    .await;
 }

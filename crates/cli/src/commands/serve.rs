@@ -13,6 +13,7 @@ use std::{
 
 use longhaul::{Engine, engine, store};
 use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server, StopReason};
+use longhaul_walrus::cache::Cache;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -181,11 +182,16 @@ async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
     let path = data.database();
     // SQLite gives the files beside the database the rights of the database.
     DataDir::private_file(&path).map_err(|error| Fail::io(path.display(), &error))?;
+    let results = Cache::new(data.results());
     let end = Instant::now() + PATIENCE;
     loop {
         let builder = Engine::open(data.database()).concurrency(args.concurrency);
-        match kinds::register(builder).start().await {
-            Ok(engine) => return Ok(engine),
+        match kinds::register(builder, results.clone()).start().await {
+            Ok(engine) => {
+                // Not before: the lock of the database is that of the whole folder.
+                tokio::spawn(results.tend());
+                return Ok(engine);
+            }
             Err(engine::Error::Store(store::Error::Locked(why))) => {
                 if Instant::now() >= end {
                     return Err(Fail::failed(format!(

@@ -48,6 +48,16 @@ pub(super) fn attempts(text: &str) -> std::result::Result<u32, String> {
     }
 }
 
+/// Bytes of results that are kept, from a number of megabytes.
+pub(super) fn cache_size(text: &str) -> std::result::Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(megabytes @ 0..=1_000_000) => Ok(megabytes * 1_000_000),
+        _ => Err(format!(
+            "'{text}' is no number of megabytes from 0 to 1000000"
+        )),
+    }
+}
+
 /// A network's name.
 pub(super) fn network(text: &str) -> std::result::Result<Network, String> {
     Network::from_str(text).map_err(|error| error.to_string())
@@ -213,6 +223,8 @@ mod tests {
         assert_eq!(chunk_size("10"), Ok(10));
         assert!(chunk_size("0").is_err() && chunk_size("257").is_err());
         assert!(attempts("0").is_err() && attempts("3").is_ok());
+        assert_eq!(cache_size("2"), Ok(2_000_000));
+        assert!(cache_size("-1").is_err() && cache_size("1000001").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use longhaul_types::{JobId, Labels, Timestamp, body::SubmitRequest};
 use longhaul_walrus::{
+    cache::DEFAULT_BYTES,
     lists::ListName,
     networks::Network,
     retrieve::RetrieveArgs,
@@ -61,6 +62,9 @@ pub(super) struct Args {
     /// Attempts in total [default: 3; env: WALTODO_BACKGROUND_RETRY_ATTEMPTS]
     #[arg(long, value_name = "N", value_parser = config::attempts)]
     retry_attempts: Option<u32>,
+    /// Megabytes of retrieved blobs that are kept for an hour for quick re-access; 0 for none [default: 1000; env: WALTODO_CACHE_SIZE]
+    #[arg(long, value_name = "MB", value_parser = config::cache_size)]
+    cache_size: Option<u64>,
     /// Folder for the retrieved files; without one they are artifacts of the job
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -98,6 +102,13 @@ impl Args {
                 ("WALTODO_BACKGROUND_RETRY_ATTEMPTS", "retry_attempts"),
                 config::attempts,
                 3,
+            )?,
+            cache_bytes: config::number(
+                self.cache_size,
+                settings,
+                ("WALTODO_CACHE_SIZE", "cache_size"),
+                config::cache_size,
+                DEFAULT_BYTES,
             )?,
         })
     }

@@ -27,8 +27,11 @@ fn a_flag_beats_a_variable_and_that_the_built_in_value() {
     let variables = [
         ("WALTODO_BACKGROUND_CHUNK_SIZE", "7"),
         ("WALTODO_BACKGROUND_RETRY_ATTEMPTS", "5"),
+        ("WALTODO_CACHE_SIZE", "20"),
     ];
     let set = args(&lab, &variables, &[]);
+    assert_eq!(built_in["cacheBytes"], 1_000_000_000);
+    assert_eq!(set["cacheBytes"], 20_000_000);
     assert_eq!(
         (&set["chunkSize"], &set["attempts"]),
         (&7.into(), &5.into())

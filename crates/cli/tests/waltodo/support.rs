@@ -242,8 +242,9 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
+impl Lab {
+    /// Kills the server, if one runs, and waits until it is gone.
+    pub(crate) fn kill_server(&self) {
         let Ok(client) = Client::unix(self.path("data").join("longhaul.sock")) else {
             return;
         };
@@ -258,6 +259,12 @@ impl Drop for Lab {
         while is_alive(info.pid) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.kill_server();
     }
 }
 

@@ -1,35 +1,35 @@
-//! One item of a retrieval: a blob fetched into scratch, verified, and delivered under its final name.
+//! One item of a retrieval: a blob fetched into scratch, or taken from the result cache, verified, and delivered.
+//!
+//! Invariant: a blob that stands several times in a list is fetched once, and counts as often as it stands there.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
-    io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use bytes::Bytes;
-use futures_util::{Stream, stream};
 use longhaul::{Context, Failure, context::ItemError};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt as _;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     Retrieve, RetrieveArgs,
+    deliver::remove,
     plan::{Entry, State, not_found},
     tally::Tally,
 };
 use crate::{
     aggregator::{self, Aggregator, Retry},
     blob_id::{self, BlobId, Shards},
+    cache::Cache,
     download::{self, BoxError, Observer, Pieces, Retrying},
-    lists::{Content, ListName, Lists},
+    machine::{Gate, run_low},
 };
 
 /// A blob of at most this size is verified on one thread, and looked into for a todo.
-const SMALL: u64 = 4 << 20;
-/// Bytes of a file that are read at a time.
-const READ: usize = 256 << 10;
+pub(super) const SMALL: u64 = 4 << 20;
 
 /// What an item gave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct Got {
     /// The file, where a folder was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// Whether it came from the result cache.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 /// What the items of a run share.
@@ -50,27 +53,58 @@ pub(super) struct Fetcher<'a> {
     pub(super) args: &'a RetrieveArgs,
     pub(super) job: &'a Context,
     pub(super) aggregator: &'a Aggregator,
+    pub(super) entries: &'a [Entry],
     pub(super) state: &'a State,
     pub(super) tally: &'a Tally<'a>,
+    /// Lets through as many items at a time as are allowed now.
+    pub(super) gate: &'a Arc<Gate>,
+    pub(super) twins: Twins<'a>,
+}
+
+/// The blobs that stand several times in a list: one entry at a time, and what the first gave is for all.
+pub(super) struct Twins<'a>(HashMap<&'a str, Mutex<Option<Got>>>);
+
+impl<'a> Twins<'a> {
+    pub(super) fn of(entries: &'a [Entry]) -> Self {
+        let mut times = HashMap::new();
+        for entry in entries {
+            *times.entry(entry.blob.as_str()).or_insert(0) += 1;
+        }
+        let twins = times.into_iter().filter(|(_, times)| *times > 1);
+        Self(twins.map(|(blob, _)| (blob, Mutex::default())).collect())
+    }
+
+    /// This entry's turn, and what a twin gave before.
+    async fn turn(&self, entry: &Entry) -> Option<MutexGuard<'_, Option<Got>>> {
+        Some(self.0.get(entry.blob.as_str())?.lock().await)
+    }
 }
 
 impl Fetcher<'_> {
     /// Retrieves one entry, unless an earlier run has.
     pub(super) async fn item(&self, entry: &Entry) -> Result<Got, ItemError> {
+        let _pass = self.gate.enter(1).await;
+        let mut twin = self.twins.turn(entry).await;
+        let before = twin.as_deref().cloned().flatten();
         let item = self.job.item(&entry.name).attempts(self.args.attempts);
         let result = item
             .run(async |attempt| {
                 if attempt == 1 {
                     self.tally.began(entry);
                 }
-                let got = self.retrieve(entry).await?;
+                let got = match &before {
+                    Some(got) => got.clone(),
+                    None => self.retrieve(entry).await?,
+                };
                 self.state.forget(entry.number);
                 self.tally.retrieved(entry);
                 Ok(got)
             })
             .await;
-        if let Err(ItemError::Failed(error)) = &result {
-            self.tally.failed(entry, &error.message);
+        match (&result, &mut twin) {
+            (Ok(got), Some(twin)) => **twin = Some(got.clone()),
+            (Err(ItemError::Failed(error)), _) => self.tally.failed(entry, &error.message),
+            _ => {}
         }
         result
     }
@@ -86,24 +120,84 @@ impl Fetcher<'_> {
         if let Some(got) = self.delivered(entry, blob, &part, saved.as_ref()).await? {
             return Ok(got);
         }
-        let bytes = self.fetch(entry, blob, &part, saved).await?;
-        self.tally.verifying();
-        if self.id_of(&part, bytes).await? != blob {
-            self.start_over(entry, &part).await?;
-            return Err(Failure::retry(
-                "wrong_bytes",
-                format!(
-                    "the aggregator's bytes are not those of the blob {blob}; nothing was delivered"
-                ),
-            ));
-        }
+        let cached = match saved {
+            None => self.cached(blob, &part).await?,
+            Some(_) => None,
+        };
+        let bytes = if let Some(bytes) = cached {
+            self.tally.cached(entry);
+            bytes
+        } else {
+            let bytes = self.fetch(entry, blob, &part, saved).await?;
+            self.verify(entry, blob, &part, bytes).await?;
+            self.keep(blob, &part, bytes).await?;
+            bytes
+        };
         self.join_list(&part, blob, bytes).await?;
-        let file = self.deliver(&part, blob).await?;
+        let file = self.deliver(entry, &part, blob).await?;
         Ok(Got {
             blob_id: blob,
             bytes,
             file,
+            cached: cached.is_some(),
         })
+    }
+
+    /// Computes the ID anew from the bytes. Wrong ones are dropped.
+    async fn verify(
+        &self,
+        entry: &Entry,
+        blob: BlobId,
+        part: &Path,
+        bytes: u64,
+    ) -> Result<(), Failure> {
+        self.tally.verifying();
+        if self.id_of(part, bytes).await? == blob {
+            return Ok(());
+        }
+        self.start_over(entry, part).await?;
+        Err(Failure::retry(
+            "wrong_bytes",
+            format!(
+                "the aggregator's bytes are not those of the blob {blob}; nothing was delivered"
+            ),
+        ))
+    }
+
+    fn cache(&self) -> Option<Cache> {
+        let wanted = self.args.cache_bytes > 0;
+        self.handler.cache.clone().filter(|_| wanted)
+    }
+
+    /// The bytes of the blob, when they were verified less than an hour ago and are in `part` now.
+    async fn cached(&self, blob: BlobId, part: &Path) -> Result<Option<u64>, Failure> {
+        let Some(cache) = self.cache() else {
+            return Ok(None);
+        };
+        let (part, now) = (part.to_owned(), self.job.now());
+        let cancel = self.job.cancellation();
+        let taken = tokio::task::spawn_blocking(move || {
+            cache.take(blob, &part, now, &|| cancel.is_cancelled())
+        });
+        // It can be had otherwise.
+        Ok(taken.await?.unwrap_or_else(|error| {
+            tracing::warn!(%blob, %error, "not taken from the result cache");
+            None
+        }))
+    }
+
+    /// Keeps a verified blob for quick re-access.
+    async fn keep(&self, blob: BlobId, part: &Path, bytes: u64) -> Result<(), Failure> {
+        let limit = self.args.cache_bytes;
+        let Some(cache) = self.cache().filter(|_| bytes <= limit) else {
+            return Ok(());
+        };
+        let (part, now) = (part.to_owned(), self.job.now());
+        let kept = tokio::task::spawn_blocking(move || cache.put(blob, &part, now, limit));
+        if let Err(error) = kept.await? {
+            tracing::warn!(%blob, %error, "not kept in the result cache");
+        }
+        Ok(())
     }
 
     async fn fetch(
@@ -113,7 +207,10 @@ impl Fetcher<'_> {
         part: &Path,
         saved: Option<Pieces>,
     ) -> Result<u64, Failure> {
-        let options = download::Options::default().attempts(self.args.attempts);
+        // The todos of a list are small: each in one request.
+        let options = download::Options::default()
+            .attempts(self.args.attempts)
+            .small(self.entries.len() > 1);
         let watch = Watch {
             fetcher: self,
             entry,
@@ -158,27 +255,22 @@ impl Fetcher<'_> {
             blob_id: blob,
             bytes,
             file: Some(file),
+            cached: false,
         }))
     }
 
-    /// Computes the ID of a file's bytes, on as many threads as its size is worth.
+    /// Computes the ID of a file's bytes, on as many threads as its size is worth and the machine allows.
     async fn id_of(&self, file: &Path, bytes: u64) -> Result<BlobId, Failure> {
-        let threads = if bytes <= SMALL {
-            1
-        } else {
-            self.handler.cores
-        };
-        let permits = Arc::clone(&self.handler.threads)
-            .acquire_many_owned(threads)
-            .await?;
+        let threads = &self.handler.threads;
+        let wanted = if bytes <= SMALL { 1 } else { threads.most() };
+        let pass = threads.enter(wanted).await;
         let (path, cancel) = (file.to_owned(), self.job.cancellation());
         let scratch = self.job.scratch().await?;
-        let computed = tokio::task::spawn_blocking(move || {
-            let _permits = permits;
+        let computed = run_low(move || {
             let file = File::open(&path).map_err(blob_id::Error::Read)?;
             let options = blob_id::Options {
                 shards: Shards::default(),
-                threads: NonZeroUsize::new(threads as usize).unwrap_or(NonZeroUsize::MIN),
+                threads: NonZeroUsize::new(pass.count()).unwrap_or(NonZeroUsize::MIN),
                 scratch: Some(&scratch),
                 cancelled: &|| cancel.is_cancelled(),
                 ..blob_id::Options::default()
@@ -191,68 +283,8 @@ impl Fetcher<'_> {
     /// Drops what is on disk of a blob, and the note of it: in that order a crash between leaves nothing wrong.
     async fn start_over(&self, entry: &Entry, part: &Path) -> Result<(), Failure> {
         remove(part)?;
-        self.state.save(self.job, entry.number, None).await?;
-        Ok(())
-    }
-
-    /// Puts the verified blob where it was asked for.
-    async fn deliver(&self, part: &Path, blob: BlobId) -> Result<Option<PathBuf>, Failure> {
-        let name = blob.to_string();
-        let Some(output) = self.args.output.clone() else {
-            let content = Box::pin(contents(tokio::fs::File::open(part).await?));
-            self.job
-                .artifacts()
-                .put_stream(&name, "application/octet-stream", content)
-                .await?;
-            remove(part)?;
-            return Ok(None);
-        };
-        let part = part.to_owned();
-        let moved = tokio::task::spawn_blocking(move || {
-            move_into(&part, &output, &name).map_err(|error| {
-                Failure::retry(
-                    "output",
-                    format!("could not write to {}: {error}", output.display()),
-                )
-            })
-        });
-        Ok(Some(moved.await??))
-    }
-
-    /// Has a retrieved todo join the list that the caller named.
-    async fn join_list(&self, part: &Path, blob: BlobId, bytes: u64) -> Result<(), Failure> {
-        let Some(list) = &self.args.join else {
-            return Ok(());
-        };
-        let fatal = |error: String| Failure::fatal("bad_list", error);
-        let name: ListName = list
-            .parse()
-            .map_err(|error: crate::lists::InvalidName| fatal(error.to_string()))?;
-        if bytes > SMALL {
-            self.job.warn(format!(
-                "{blob} is no todo: it is too large to join the list '{name}'"
-            ));
-            return Ok(());
-        }
-        let (lists, part, now) = (
-            Lists::new(&self.args.lists),
-            part.to_owned(),
-            self.job.now(),
-        );
-        let joined = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(part)?;
-            let todos = match Content::parse(&bytes, &blob) {
-                Ok(Content::Todo(todo)) => vec![todo],
-                Ok(Content::List(list)) => list.todos,
-                Err(error) => return Ok(Some(error.to_string())),
-            };
-            lists
-                .add_todos(&name, todos, now)
-                .map_err(|error| fatal(error.to_string()))?;
-            Ok::<_, Failure>(None)
-        });
-        if let Some(why) = joined.await?? {
-            self.job.warn(format!("not joined to a list: {why}"));
+        if self.state.pieces(entry.number).is_some() {
+            self.state.save(self.job, entry.number, None).await?;
         }
         Ok(())
     }
@@ -274,6 +306,10 @@ impl Observer for Watch<'_> {
     }
 
     async fn saved(&self, pieces: &Pieces) -> Result<(), BoxError> {
+        if pieces.count() <= 1 {
+            // To fetch it again is less than to write it down, and there may be a thousand of them.
+            return Ok(());
+        }
         let Fetcher { state, job, .. } = self.fetcher;
         Ok(state.save(job, self.entry.number, Some(pieces)).await?)
     }
@@ -299,40 +335,5 @@ fn fetch_failure(error: &download::Error, blob: BlobId) -> Failure {
             Failure::fatal(code, error.to_string())
         }
         _ => Failure::retry(code, error.to_string()),
-    }
-}
-
-fn contents(file: tokio::fs::File) -> impl Stream<Item = Result<Bytes, io::Error>> {
-    stream::try_unfold(file, async |mut file| {
-        let mut buffer = bytes::BytesMut::with_capacity(READ);
-        let read = file.read_buf(&mut buffer).await?;
-        Ok((read > 0).then(|| (buffer.freeze(), file)))
-    })
-}
-
-/// Moves a synced file into `folder`, which is made when missing. The name appears only with all of the bytes behind it.
-fn move_into(part: &Path, folder: &Path, name: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
-    let file = folder.join(name);
-    match fs::rename(part, &file) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let mut copy = tempfile::Builder::new()
-                .prefix(".longhaul-")
-                .tempfile_in(folder)?;
-            io::copy(&mut File::open(part)?, copy.as_file_mut())?;
-            copy.as_file().sync_all()?;
-            copy.persist(&file)?;
-            remove(part)?;
-        }
-        renamed => renamed?,
-    }
-    File::open(folder)?.sync_all()?;
-    Ok(file)
-}
-
-fn remove(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
     }
 }

@@ -5,21 +5,29 @@
 //! becomes a path: files have the names of blob IDs.
 
 mod blob;
+mod deliver;
 mod plan;
 mod tally;
 
-use std::{path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use longhaul::{
     Context, Failure, Handler, Outcome, context::ItemError, handler::Policy, model::Retention,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 pub use self::blob::Got;
-use self::{blob::Fetcher, plan::State, tally::Tally};
-use crate::aggregator;
+use self::{
+    blob::{Fetcher, Twins},
+    plan::State,
+    tally::Tally,
+};
+use crate::{
+    aggregator,
+    cache::Cache,
+    machine::{Gate, Throttle},
+};
 
 /// The queue of this kind.
 pub const QUEUE: &str = "walrus";
@@ -47,6 +55,9 @@ pub struct RetrieveArgs {
     pub chunk_size: usize,
     /// Attempts of each piece, in total.
     pub attempts: u32,
+    /// Bytes of verified blobs that are kept for an hour, for quick re-access; with 0 none is kept or taken.
+    #[serde(default)]
+    pub cache_bytes: u64,
 }
 
 /// What a retrieval gave.
@@ -57,25 +68,74 @@ pub struct Retrieved {
     pub items: usize,
     /// Items that failed.
     pub failed: usize,
-    /// Bytes of the retrieved ones together.
+    /// Bytes of the retrieved blobs together, each counted once.
     pub bytes: u64,
+    /// Items that came from the result cache.
+    #[serde(default)]
+    pub cached: usize,
 }
 
 /// The handler.
 #[derive(Debug)]
 pub struct Retrieve {
+    throttle: Arc<Throttle>,
     /// Threads that may compute blob IDs at a time, in this process.
-    threads: Arc<Semaphore>,
-    cores: u32,
+    threads: Arc<Gate>,
+    cache: Option<Cache>,
 }
 
 impl Default for Retrieve {
     fn default() -> Self {
+        Self::new(Throttle::default())
+    }
+}
+
+impl Retrieve {
+    /// A handler that does less at a time when `throttle` says so, and keeps no results.
+    pub fn new(throttle: Throttle) -> Self {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get().min(64));
+        let throttle = Arc::new(throttle);
         Self {
-            threads: Arc::new(Semaphore::new(cores)),
-            cores: u32::try_from(cores).unwrap_or(1),
+            threads: Gate::new(cores, Arc::clone(&throttle)),
+            throttle,
+            cache: None,
         }
+    }
+
+    /// With a cache of verified blobs.
+    #[must_use]
+    pub fn cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Retrieves all entries, as many at a time as is allowed, and counts how they end.
+    async fn items(&self, fetcher: &Fetcher<'_>) -> Result<Retrieved, Failure> {
+        let entries = fetcher.entries;
+        let mut results = stream::iter(0..entries.len())
+            .map(|index| fetcher.item(&entries[index]))
+            .buffer_unordered(fetcher.gate.most());
+        let mut retrieved = Retrieved {
+            items: 0,
+            failed: 0,
+            bytes: 0,
+            cached: 0,
+        };
+        let mut counted = HashSet::new();
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(got) => {
+                    retrieved.items += 1;
+                    retrieved.cached += usize::from(got.cached);
+                    if counted.insert(got.blob_id) {
+                        retrieved.bytes += got.bytes;
+                    }
+                }
+                Err(ItemError::Failed(_)) => retrieved.failed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(retrieved)
     }
 }
 
@@ -96,33 +156,24 @@ impl Handler for Retrieve {
             .connect()
             .map_err(|error| Failure::fatal("bad_aggregator", error.to_string()))?;
         let tally = Tally::new(job, &entries).await?;
+        let gate = Gate::new(args.chunk_size.clamp(1, 256), Arc::clone(&self.throttle));
         let fetcher = Fetcher {
             handler: self,
             args: &args,
             job,
             aggregator: &aggregator,
+            entries: &entries,
             state: &state,
             tally: &tally,
+            gate: &gate,
+            twins: Twins::of(&entries),
         };
-        let mut results = stream::iter(0..entries.len())
-            .map(|index| fetcher.item(&entries[index]))
-            .buffer_unordered(args.chunk_size.clamp(1, 256));
-        let mut retrieved = Retrieved {
-            items: 0,
-            failed: 0,
-            bytes: 0,
+        let both = (gate.most(), self.threads.most());
+        let watch = self.throttle.watch(both, |text| job.info(text));
+        let retrieved = tokio::select! {
+            retrieved = self.items(&fetcher) => retrieved?,
+            never = watch => match never {},
         };
-        while let Some(result) = results.next().await {
-            match result {
-                Ok(Got { bytes, .. }) => {
-                    retrieved.items += 1;
-                    retrieved.bytes += bytes;
-                }
-                Err(ItemError::Failed(_)) => retrieved.failed += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        drop(results);
         tally.finished();
         Ok(Outcome::Done(retrieved))
     }

@@ -71,6 +71,17 @@ impl<'a> Tally<'a> {
         self.job.progress().task(text);
     }
 
+    /// The blob need not be fetched.
+    pub(super) fn cached(&self, entry: &Entry) {
+        self.job.info(format!(
+            "Item {}/{} is in the result cache: retrieved and verified less than an hour ago",
+            entry.number, self.total
+        ));
+        if !self.is_batch() {
+            self.job.progress().task("Finalizing...");
+        }
+    }
+
     /// A blob's bytes are here and are verified now.
     pub(super) fn verifying(&self) {
         if !self.is_batch() {

@@ -13,16 +13,18 @@ pub fn ended(job: &JobView, now: Timestamp) -> String {
         State::Completed if job.items.failed > 0 => format!(
             "✓ Background {noun} completed (partial)\n\
              Items retrieved: {done}/{total} ({} failed)\n\
-             {}\
+             {}{}\
              Failed items logged for review\n\n{}",
             job.items.failed,
+            cached_line(job),
             batch_lines(job, now),
             summary(job, now)
         ),
         State::Completed => format!(
             "✓ Background {noun} completed\n\
              Items retrieved: {done}\n\
-             {}\n{}",
+             {}{}\n{}",
+            cached_line(job),
             batch_lines(job, now),
             summary(job, now)
         ),
@@ -61,15 +63,24 @@ fn batch_lines(job: &JobView, now: Timestamp) -> String {
     }
     format!(
         "Total size: {}\nDuration: {:.1}s\n",
-        size(bytes(job)),
+        size(result(job, "bytes")),
         seconds(job, now)
     )
 }
 
-fn bytes(job: &JobView) -> u64 {
+/// How many items came from the result cache, if any did.
+fn cached_line(job: &JobView) -> String {
+    match result(job, "cached") {
+        0 => String::new(),
+        cached => format!("From the result cache: {cached}\n"),
+    }
+}
+
+/// A number of the job's result; 0 when it is not kept any more.
+fn result(job: &JobView, name: &str) -> u64 {
     job.results
         .as_ref()
-        .and_then(|results| results.get("bytes"))
+        .and_then(|results| results.get(name))
         .and_then(Value::as_u64)
         .unwrap_or(0)
 }
@@ -137,6 +148,10 @@ mod tests {
         job.results = Some(serde_json::json!({"bytes": 2_400_000}));
         let text = ended(&job, Timestamp(0));
         let wanted = "Items retrieved: 8\nTotal size: 2.4 MB\nDuration: 23.1s\n";
+        assert!(text.contains(wanted), "{text}");
+        job.results = Some(serde_json::json!({"bytes": 2_400_000, "cached": 3}));
+        let text = ended(&job, Timestamp(0));
+        let wanted = "Items retrieved: 8\nFrom the result cache: 3\nTotal size: 2.4 MB\n";
         assert!(text.contains(wanted), "{text}");
     }
 
