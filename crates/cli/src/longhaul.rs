@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        bench, cancel, completions, demo, doctor, jobs, logs, remove, retry, run, sandbox, serve,
-        service, start, status, submit, watch,
+        bench, cancel, completions, demo, doctor, jobs, logs, man, remove, retry, run, sandbox,
+        serve, service, start, status, submit, watch,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -66,6 +66,8 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Print what a shell needs to complete the command line
     Completions(completions::Args),
+    /// Write the manual pages of longhaul and waltodo
+    Man(man::Args),
 }
 
 /// Runs the program.
@@ -89,6 +91,9 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<ExitCode> {
     if let Command::Completions(args) = &cli.command {
         return completions::run(args, Cli::command());
+    }
+    if let Command::Man(args) = &cli.command {
+        return man::run(args, [Cli::command(), crate::waltodo::command()]);
     }
     if let Command::Bench(args) = &cli.command {
         return bench::run(args);
@@ -120,6 +125,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Sandbox(args) => sandbox::run(args, settings).await,
             Command::Serve(args) => serve::run(args, settings),
             Command::Completions(args) => completions::run(args, Cli::command()),
+            Command::Man(args) => man::run(args, [Cli::command(), crate::waltodo::command()]),
         }
     })
 }

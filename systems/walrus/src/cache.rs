@@ -53,7 +53,7 @@ struct Index {
 struct Entry {
     /// When it was put here, in milliseconds since 1970.
     stored: i64,
-    /// BLAKE2bp of the bytes, in hexadecimal.
+    /// `BLAKE2bp` of the bytes, in hexadecimal.
     hash: String,
     bytes: u64,
 }

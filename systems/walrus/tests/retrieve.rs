@@ -504,7 +504,7 @@ async fn progress_and_result_stay_an_hour_and_the_log_a_week() {
     .await;
     assert!(minutes >= 60, "gone after {minutes} minutes");
     until(async || kept().await == Some((false, false, true))).await;
-    clock.advance(7 * 24 * 60 * minute - minute * (minutes + 1));
+    clock.advance(minute * (7 * 24 * 60_u32).saturating_sub(minutes + 1));
     assert_eq!(kept().await, Some((false, false, true)));
     until(async || {
         clock.advance(minute);

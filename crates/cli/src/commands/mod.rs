@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod logs;
+pub mod man;
 pub mod remove;
 pub mod retry;
 pub mod run;

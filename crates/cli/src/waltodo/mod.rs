@@ -55,6 +55,11 @@ enum Command {
     Serve(serve::Args),
 }
 
+/// The command line, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -2,6 +2,7 @@
 //! true blob IDs. Each block of the document's commands has its test.
 #![expect(clippy::expect_used, reason = "tests")]
 
+mod blocks;
 mod cache;
 mod cleanup;
 mod demo;

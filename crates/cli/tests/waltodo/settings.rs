@@ -5,7 +5,7 @@ use std::{fs, time::Instant};
 use longhaul_sandbox::aggregator::{Fault, Rule};
 use serde_json::Value;
 
-use crate::support::{Lab, done};
+use crate::support::{Lab, done, read};
 
 /// The args of a new job of `source`, with these variables and flags.
 fn args(lab: &Lab, variables: &[(&str, &str)], flags: &[&str]) -> Value {
@@ -201,4 +201,42 @@ fn completions_for_shells() {
             "{shell}"
         );
     }
+}
+
+#[test]
+fn a_manual_page_for_each_command() {
+    let lab = Lab::new();
+    let pages = lab.path("man");
+    let written = lab.longhaul(&["man", "--dir", pages.to_str().expect("text")]);
+    written.code(0);
+    let mut expected = Vec::new();
+    for (program, help) in [
+        ("longhaul", lab.longhaul(&["--help"])),
+        ("waltodo", lab.run(&["--help"])),
+    ] {
+        let help = help.code(0).stdout;
+        let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let commands = commands.take_while(|line| line.starts_with("  "));
+        let names = commands.filter_map(|line| line.split_whitespace().next());
+        for name in names.filter(|name| *name != "help") {
+            let page = read(&pages.join(format!("{program}-{name}.1")));
+            let about = format!(".SH NAME\n{program}\\-{name}");
+            assert!(page.contains(&about), "{about:?} in {page}");
+            expected.push(format!("{program}-{name}.1"));
+        }
+        let page = read(&pages.join(format!("{program}.1")));
+        assert!(page.contains("Exit codes: 0 done"), "{page}");
+        expected.push(format!("{program}.1"));
+    }
+    let files = lab.files("man");
+    assert!(expected.len() > 20, "{expected:?}");
+    assert!(
+        expected.iter().all(|page| files.contains(page)),
+        "{expected:?} in {files:?}"
+    );
+    assert!(!files.contains(&"waltodo-serve.1".to_owned()), "hidden");
+    let page = read(&pages.join("waltodo-jobs.1"));
+    assert!(page.contains("max\\-age"), "{page}");
+    let wrong = lab.longhaul(&["man", "--dir", "/proc/nowhere"]);
+    assert!(wrong.stderr.contains("/proc/nowhere"), "{wrong:?}");
 }

@@ -109,6 +109,15 @@ impl Lab {
         self.program(env!("CARGO_BIN_EXE_waltodo"), args)
     }
 
+    /// Runs lines of a shell, which finds the program by its name.
+    pub(crate) fn shell(&self, script: &str) -> Done {
+        let program = Path::new(env!("CARGO_BIN_EXE_waltodo"));
+        let folder = program.parent().expect("a folder").display();
+        let mut command = self.program("/bin/sh", &["-c", script]);
+        command.env("PATH", format!("{folder}:/usr/local/bin:/usr/bin:/bin"));
+        done(&mut command)
+    }
+
     /// Runs `waltodo` to its end.
     pub(crate) fn run(&self, args: &[&str]) -> Done {
         done(&mut self.waltodo(args))
