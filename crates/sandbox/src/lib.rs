@@ -4,3 +4,4 @@
 //! Invariant: they listen on loopback alone, and serve nothing outside the folder they were given.
 
 pub mod aggregator;
+pub mod sui;
