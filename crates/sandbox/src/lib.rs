@@ -4,4 +4,6 @@
 //! Invariant: they listen on loopback alone, and serve nothing outside the folder they were given.
 
 pub mod aggregator;
+mod journal;
+mod rules;
 pub mod sui;

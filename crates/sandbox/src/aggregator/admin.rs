@@ -13,10 +13,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{
-    Shared,
-    faults::{MAX_RULES, Rule},
-};
+use super::{MAX_RULES, Shared, faults::Rule};
 
 /// Bytes of the largest body taken.
 const MAX_BODY: usize = 1024 * 1024;

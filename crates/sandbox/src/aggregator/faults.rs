@@ -1,17 +1,12 @@
 //! The ways the stand-in can be told to fail.
 //!
-//! Invariant: a rule limited to n times is spent on exactly n answers, however many requests come at once, and only on
-//! answers that it changed.
-
-use std::sync::{Mutex, PoisonError};
+//! Invariant: a rule is spent only on answers that it changes.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{name::BlobName, range::Span};
-
-/// The most rules at a time.
-pub const MAX_RULES: usize = 1000;
+use crate::rules::{Counted, Rules};
 
 /// One way to fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,39 +141,47 @@ impl Rule {
     }
 }
 
+impl Counted for Rule {
+    type Fault = Fault;
+
+    fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    fn counts(&mut self) -> (&mut Option<u32>, &mut Option<u32>) {
+        (&mut self.skip, &mut self.times)
+    }
+}
+
 /// The rules in force. Of several refusals the first applies; faults of the body combine.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Vec<Rule>>);
+pub struct Faults(Rules<Rule>);
 
 impl Faults {
     /// Adds a rule.
     ///
     /// # Panics
-    /// When there are [`MAX_RULES`] already.
+    /// When there are [`MAX_RULES`](super::MAX_RULES) already.
     pub fn add(&self, rule: Rule) {
-        self.with(|rules| {
-            assert!(rules.len() < MAX_RULES, "at most {MAX_RULES} rules");
-            rules.push(rule);
-        });
+        self.0.add(rule);
     }
 
     /// Replaces all rules.
     ///
     /// # Panics
-    /// When these are more than [`MAX_RULES`].
+    /// When these are more than [`MAX_RULES`](super::MAX_RULES).
     pub fn set(&self, new: Vec<Rule>) {
-        assert!(new.len() <= MAX_RULES, "at most {MAX_RULES} rules");
-        self.with(|rules| *rules = new);
+        self.0.set(new);
     }
 
     /// Removes all rules.
     pub fn clear(&self) {
-        self.with(Vec::clear);
+        self.0.clear();
     }
 
     /// The rules that are not spent, with the times they have left.
     pub fn list(&self) -> Vec<Rule> {
-        self.with(|rules| rules.clone())
+        self.0.list()
     }
 
     /// Spends the first rule that refuses requests for this blob.
@@ -199,34 +202,9 @@ impl Faults {
     }
 
     fn spend(&self, blob: &str, most: usize, applies: impl Fn(&Fault) -> bool) -> Vec<Fault> {
-        self.with(|rules| {
-            let mut taken = Vec::new();
-            rules.retain_mut(|rule| {
-                let matches = rule.blob.as_ref().is_none_or(|name| name.as_str() == blob)
-                    && applies(&rule.fault);
-                if !matches || taken.len() == most {
-                    return rule.times != Some(0);
-                }
-                if let Some(skip @ 1..) = &mut rule.skip {
-                    *skip -= 1;
-                    return true;
-                }
-                match &mut rule.times {
-                    None => taken.push(rule.fault.clone()),
-                    Some(0) => return false,
-                    Some(times) => {
-                        *times -= 1;
-                        taken.push(rule.fault.clone());
-                    }
-                }
-                rule.times != Some(0)
-            });
-            taken
+        self.0.spend(most, |rule| {
+            rule.blob.as_ref().is_none_or(|name| name.as_str() == blob) && applies(&rule.fault)
         })
-    }
-
-    fn with<T>(&self, apply: impl FnOnce(&mut Vec<Rule>) -> T) -> T {
-        apply(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -19,9 +19,9 @@ mod admin;
 mod answer;
 mod body;
 mod faults;
-mod journal;
 mod name;
 mod range;
+mod request;
 mod routes;
 
 use std::{
@@ -37,10 +37,12 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    faults::{Fault, Faults, MAX_RULES, Rule},
-    journal::{MAX_REQUESTS, Request},
+    faults::{Fault, Faults, Rule},
     name::{BlobName, InvalidName},
+    request::Request,
 };
+use crate::journal::Journal;
+pub use crate::{journal::MAX_REQUESTS, rules::MAX_RULES};
 
 /// How long [`Aggregator::stop`] waits for connections to close before it drops them.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -118,7 +120,7 @@ impl Options {
         let shared = Arc::new(Shared {
             folder: self.folder,
             faults: Faults::default(),
-            journal: journal::Journal::default(),
+            journal: Journal::default(),
             stop: CancellationToken::new(),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
@@ -215,7 +217,7 @@ impl Drop for Aggregator {
 struct Shared {
     folder: PathBuf,
     faults: Faults,
-    journal: journal::Journal,
+    journal: Journal<Request>,
     stop: CancellationToken,
 }
 

@@ -23,9 +23,9 @@ use super::{
     Shared, admin, answer,
     body::Plan,
     faults::Fault,
-    journal::Request,
     name::BlobName,
     range::{self, Span},
+    request::Request,
 };
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {

@@ -15,6 +15,7 @@ use sui_rpc::{
 use super::{
     Shared,
     cursor::{Cursor, Place},
+    delivery::Frames,
     filter::Filter,
     interval::{self, Interval, Query},
     ledger::{Emitted, State},
@@ -43,10 +44,14 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn new(shared: Arc<Shared>, request: &ListEventsRequest) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        request: &ListEventsRequest,
+        behind: u64,
+    ) -> Result<Self, Refusal> {
         let mask = service::mask::<Event>(request.read_mask.clone(), DEFAULT_MASK)?;
         let filter = request.filter.as_ref().map(Filter::new).transpose()?;
-        let query = Query::new(request.options.as_ref(), shared.limits)?;
+        let query = Query::new(request.options.as_ref(), shared.limits, behind)?;
         let interval = shared.ledger.read(|state| {
             Interval::new(
                 state,
@@ -70,7 +75,7 @@ impl List {
     }
 
     /// The next frames; none when the list has ended.
-    pub(super) fn batch(&mut self) -> Result<VecDeque<ListEventsResponse>, Refusal> {
+    fn read(&mut self) -> Result<VecDeque<ListEventsResponse>, Refusal> {
         let mut frames = VecDeque::new();
         if self.ended {
             return Ok(frames);
@@ -228,6 +233,14 @@ impl List {
                 (covered, before) => covered.or(before),
             };
         }
+    }
+}
+
+impl Frames for List {
+    type Frame = ListEventsResponse;
+
+    async fn batch(&mut self) -> Result<VecDeque<ListEventsResponse>, Refusal> {
+        self.read()
     }
 }
 

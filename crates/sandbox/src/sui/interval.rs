@@ -18,6 +18,8 @@ use super::{
 pub(super) struct Query {
     pub(super) items: usize,
     pub(super) ascending: bool,
+    /// Checkpoints at the tip that are not known yet.
+    behind: u64,
     after: Option<Cursor>,
     before: Option<Cursor>,
 }
@@ -38,7 +40,11 @@ pub(super) struct Interval {
 }
 
 impl Query {
-    pub(super) fn new(options: Option<&QueryOptions>, limits: Limits) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        options: Option<&QueryOptions>,
+        limits: Limits,
+        behind: u64,
+    ) -> Result<Self, Refusal> {
         let items = options
             .and_then(|options| options.limit)
             .unwrap_or(limits.default_items)
@@ -61,6 +67,7 @@ impl Query {
         Ok(Self {
             items: items as usize,
             ascending,
+            behind,
             after: cursor(
                 "options.after",
                 options.and_then(|options| options.after.as_ref()),
@@ -221,7 +228,7 @@ enum Checkpoints {
 
 impl Checkpoints {
     fn new(state: &State, start: Option<u64>, end: Option<u64>, query: &Query) -> Self {
-        let tip_end = state.tip() + 1;
+        let tip_end = state.tip_behind(query.behind) + 1;
         let mut high_reason = match end {
             Some(end) if end <= tip_end => QueryEndReason::CheckpointBound,
             _ => QueryEndReason::LedgerTip,

@@ -45,6 +45,8 @@ pub(super) struct State {
     events: VecDeque<Emitted>,
     objects: BTreeMap<Address, Versions>,
     stored_objects: usize,
+    /// Events kept at most.
+    most_events: usize,
 }
 
 /// One checkpoint.
@@ -87,7 +89,7 @@ struct Versions {
 }
 
 impl Ledger {
-    pub(super) fn new(first: u64) -> Self {
+    pub(super) fn new(first: u64, most_events: usize) -> Self {
         let state = State {
             first,
             pruned_transactions: first,
@@ -98,6 +100,7 @@ impl Ledger {
             events: VecDeque::new(),
             objects: BTreeMap::new(),
             stored_objects: 0,
+            most_events,
         };
         Self {
             state: Mutex::new(state),
@@ -126,16 +129,23 @@ impl Ledger {
     }
 
     pub(super) fn put_object(&self, object: Object) -> Result<u64, Error> {
-        let id = address(&object.id)?;
-        let object_type = full_type(&object.object_type)?;
-        let owner = owner(object.owner.as_ref())?;
+        let Object {
+            id,
+            object_type,
+            json,
+            owner,
+            version,
+        } = object;
+        let id = address(&id)?;
+        let object_type = full_type(&object_type)?;
+        let owner = self::owner(owner.as_ref())?;
         self.write(|state| {
             if state.stored_objects >= MAX_OBJECTS {
                 return Err(Error::Full);
             }
             let versions = state.objects.entry(id).or_default();
             let last = versions.all.last_key_value().map_or(0, |(last, _)| *last);
-            let version = object.version.unwrap_or(last + 1);
+            let version = version.unwrap_or(last + 1);
             let mut message = proto::Object::default();
             message.object_id = Some(id.to_string());
             message.version = Some(version);
@@ -144,7 +154,7 @@ impl Ledger {
                 &[
                     id.as_ref(),
                     &version.to_be_bytes(),
-                    object.json.to_string().as_bytes(),
+                    json.to_string().as_bytes(),
                 ],
             ));
             message.owner = Some(owner);
@@ -155,7 +165,7 @@ impl Ledger {
                 &[id.as_ref(), &version.to_be_bytes()],
             ));
             message.storage_rebate = Some(0);
-            message.json = Some(Box::new(value::from_json(&object.json)));
+            message.json = Some(Box::new(value::from_json(&json)));
             if versions.all.insert(version, Arc::new(message)).is_none() {
                 state.stored_objects += 1;
             }
@@ -252,6 +262,11 @@ impl State {
         self.first + self.checkpoints.len() as u64 - 1
     }
 
+    /// The latest checkpoint that is known to one who lags so many behind.
+    pub(super) fn tip_behind(&self, checkpoints: u64) -> u64 {
+        self.tip().saturating_sub(checkpoints).max(self.first)
+    }
+
     /// A checkpoint that is kept.
     pub(super) fn checkpoint_at(&self, sequence_number: u64) -> Option<Checkpoint> {
         let index = usize::try_from(sequence_number.checked_sub(self.first)?).ok()?;
@@ -317,7 +332,7 @@ impl State {
 
     fn keep_within_limits(&mut self) {
         while self.checkpoints.len() > 1
-            && (self.checkpoints.len() > MAX_CHECKPOINTS || self.events.len() > MAX_EVENTS)
+            && (self.checkpoints.len() > MAX_CHECKPOINTS || self.events.len() > self.most_events)
         {
             self.prune_first();
         }

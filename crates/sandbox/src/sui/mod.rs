@@ -18,13 +18,18 @@
 //! # Ok(()) }
 //! ```
 
+mod connection;
 mod cursor;
+mod delivery;
 mod events;
+mod faults;
 mod filter;
+mod handling;
 mod interval;
 mod ledger;
 mod model;
 mod refusal;
+mod request;
 mod service;
 mod subscription;
 mod value;
@@ -37,6 +42,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt as _;
 use sui_rpc::proto::sui::rpc::v2::{
     ledger_service_server::LedgerServiceServer,
     subscription_service_server::SubscriptionServiceServer,
@@ -45,11 +51,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 
-use self::{ledger::Ledger, service::Service};
+use self::{connection::Connection, ledger::Ledger, service::Service};
 pub use self::{
+    faults::{Fault, Faults, MAX_OVERSIZE, Rule},
     ledger::{MAX_CHECKPOINTS, MAX_EVENTS, MAX_OBJECTS},
-    model::{Event, Network, Object, Owner},
+    model::{Event, Network, Object, Owner, UnknownNetwork},
+    request::{Call, Request},
 };
+use crate::journal::Journal;
+pub use crate::{journal::MAX_REQUESTS, rules::MAX_RULES};
 
 /// How often Sui makes a checkpoint.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(250);
@@ -94,6 +104,7 @@ pub struct Options {
     port: u16,
     network: Network,
     first_checkpoint: u64,
+    most_events: usize,
     checkpoint_interval: Option<Duration>,
     limits: Limits,
 }
@@ -122,6 +133,7 @@ impl Options {
             port: 0,
             network: Network::Local,
             first_checkpoint: 0,
+            most_events: MAX_EVENTS,
             checkpoint_interval: Some(CHECKPOINT_INTERVAL),
             limits: Limits {
                 default_items: 100,
@@ -167,6 +179,13 @@ impl Options {
         self
     }
 
+    /// Keep at most this many events, and no more than [`MAX_EVENTS`]; the checkpoints of the oldest are pruned.
+    #[must_use]
+    pub fn keep_events(mut self, events: NonZeroU32) -> Self {
+        self.most_events = MAX_EVENTS.min(events.get() as usize);
+        self
+    }
+
     /// Answer at most this many items of a list at once, however many are asked for.
     #[must_use]
     pub fn list_limit(mut self, items: NonZeroU32) -> Self {
@@ -192,9 +211,11 @@ impl Options {
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let shared = Arc::new(Shared {
-            ledger: Ledger::new(self.first_checkpoint),
+            ledger: Ledger::new(self.first_checkpoint, self.most_events),
             network: self.network,
             limits: self.limits,
+            faults: Faults::default(),
+            journal: Journal::default(),
             stop: CancellationToken::new(),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
@@ -278,6 +299,21 @@ impl Node {
         self.shared.ledger.lowest()
     }
 
+    /// The faults to answer with, empty at first.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// The calls so far, in the order their answers began; at most the last [`MAX_REQUESTS`].
+    pub fn requests(&self) -> Vec<Request> {
+        self.shared.journal.list()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_requests(&self) {
+        self.shared.journal.clear();
+    }
+
     /// Stops listening, cuts the streams under way and returns when all connections are closed.
     pub async fn stop(mut self) {
         self.shared.stop.cancel();
@@ -308,13 +344,17 @@ struct Shared {
     ledger: Ledger,
     network: Network,
     limits: Limits,
+    faults: Faults,
+    journal: Journal<Request>,
     stop: CancellationToken,
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let stop = shared.stop.clone();
     let service = Service(shared);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .map(|accepted| accepted.map(Connection::new));
     let served = tonic::transport::Server::builder()
         .add_service(LedgerServiceServer::new(service.clone()))
         .add_service(SubscriptionServiceServer::new(service))

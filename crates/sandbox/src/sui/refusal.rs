@@ -35,17 +35,23 @@ impl Refusal {
     }
 
     fn field(field: String, description: String, reason: ErrorReason) -> Self {
-        let mut violation = FieldViolation::default();
-        violation.field = field;
-        violation.description.clone_from(&description);
-        violation.reason = reason.as_str_name().to_owned();
-        let mut request = BadRequest::default();
-        request.field_violations = vec![violation];
+        let request = BadRequest {
+            field_violations: vec![FieldViolation {
+                field,
+                description: description.clone(),
+                reason: reason.as_str_name().to_owned(),
+                ..FieldViolation::default()
+            }],
+        };
         Self {
             code: Code::InvalidArgument,
             message: description,
             details: prost_types::Any::from_msg(&request).into_iter().collect(),
         }
+    }
+
+    pub(super) fn code(&self) -> Code {
+        self.code
     }
 
     pub(super) fn into_message(self) -> StatusMessage {

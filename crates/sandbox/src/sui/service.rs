@@ -2,9 +2,8 @@
 //!
 //! Invariant: a request is checked whole before anything is answered, and what the read mask does not name is not sent.
 
-use std::{collections::VecDeque, future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::{StreamExt as _, stream};
 use sui_rpc::{
     field::{FieldMask, FieldMaskTree, FieldMaskUtil as _, MessageFields},
     merge::Merge as _,
@@ -18,13 +17,15 @@ use sui_rpc::{
     },
 };
 use sui_sdk_types::Address;
-use tonic::{Code, Request, Response, Status, codegen::BoxStream};
+use tonic::{Code, Response, Status, codegen::BoxStream};
 
 use super::{
     Shared,
     events::List,
+    handling::Handling,
     ledger::{State, digest, timestamp},
     refusal::Refusal,
+    request::{Call, Request},
     subscription::Subscription,
 };
 
@@ -45,86 +46,63 @@ pub(super) struct Service(pub(super) Arc<Shared>);
 impl LedgerService for Service {
     async fn get_service_info(
         &self,
-        _request: Request<GetServiceInfoRequest>,
+        request: tonic::Request<GetServiceInfoRequest>,
     ) -> Result<Response<GetServiceInfoResponse>, Status> {
-        let network = self.0.network;
-        let mut info = GetServiceInfoResponse::default();
-        info.chain_id = Some(network.chain_id());
-        info.chain = Some(network.chain().to_owned());
-        info.epoch = Some(0);
-        info.server = Some(SERVER.to_owned());
-        self.0.ledger.read(|state| {
-            let tip = state.tip();
-            info.checkpoint_height = Some(tip);
-            info.timestamp = state
-                .checkpoint_at(tip)
-                .map(|tip| timestamp(tip.timestamp_ms));
-            info.lowest_available_checkpoint = Some(state.first());
-            info.lowest_available_checkpoint_objects = Some(state.first());
-        });
-        Ok(Response::new(info))
+        let handling = self.handle(Request::new(Call::GetServiceInfo), &request)?;
+        let info = self.info(handling.behind());
+        handling.answer(Ok(info)).await
     }
 
     async fn get_object(
         &self,
-        request: Request<GetObjectRequest>,
+        request: tonic::Request<GetObjectRequest>,
     ) -> Result<Response<GetObjectResponse>, Status> {
-        let request = request.into_inner();
-        let mask = mask::<Object>(request.read_mask.clone(), OBJECT_MASK)?;
-        let wanted = wanted(&request, 0)?;
-        let mut answer = GetObjectResponse::default();
-        answer.object = Some(self.0.ledger.read(|state| object(state, wanted, &mask))?);
-        Ok(Response::new(answer))
+        let mut call = Request::new(Call::GetObject);
+        call.ids.extend(request.get_ref().object_id.clone());
+        let handling = self.handle(call, &request)?;
+        let answer = self.object(&request.into_inner());
+        handling.answer(answer).await
     }
 
     async fn batch_get_objects(
         &self,
-        request: Request<BatchGetObjectsRequest>,
+        request: tonic::Request<BatchGetObjectsRequest>,
     ) -> Result<Response<BatchGetObjectsResponse>, Status> {
-        let request = request.into_inner();
-        let mask = mask::<Object>(request.read_mask, OBJECT_MASK)?;
-        if request.requests.len() > MAX_BATCH {
-            let description = format!("number of batch requests exceed limit of {MAX_BATCH}");
-            return Err(Refusal::invalid("requests", description).into());
-        }
-        let all_wanted = request
-            .requests
-            .iter()
-            .enumerate()
-            .map(|(nth, request)| wanted(request, nth))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut answer = BatchGetObjectsResponse::default();
-        answer.objects = self.0.ledger.read(|state| {
-            let found = all_wanted
-                .into_iter()
-                .map(|wanted| object(state, wanted, &mask));
-            found.map(result).collect()
-        });
-        Ok(Response::new(answer))
+        let mut call = Request::new(Call::BatchGetObjects);
+        let ids = request.get_ref().requests.iter().take(MAX_BATCH);
+        call.ids = ids.filter_map(|wanted| wanted.object_id.clone()).collect();
+        let handling = self.handle(call, &request)?;
+        let answer = self.objects(request.into_inner());
+        handling.answer(answer).await
     }
 
     async fn get_checkpoint(
         &self,
-        request: Request<GetCheckpointRequest>,
+        request: tonic::Request<GetCheckpointRequest>,
     ) -> Result<Response<GetCheckpointResponse>, Status> {
-        let request = request.into_inner();
-        let mask = mask::<Checkpoint>(request.read_mask, CHECKPOINT_MASK)?;
-        let mut answer = GetCheckpointResponse::default();
-        answer.checkpoint = Some(
-            self.0
-                .ledger
-                .read(|state| checkpoint(state, request.checkpoint_id.as_ref(), &mask))?,
-        );
-        Ok(Response::new(answer))
+        let mut call = Request::new(Call::GetCheckpoint);
+        if let Some(CheckpointId::SequenceNumber(number)) = request.get_ref().checkpoint_id {
+            call.start_checkpoint = Some(number);
+        }
+        let handling = self.handle(call, &request)?;
+        let answer = self.checkpoint(request.into_inner());
+        handling.answer(answer).await
     }
 
     async fn list_events(
         &self,
-        request: Request<ListEventsRequest>,
+        request: tonic::Request<ListEventsRequest>,
     ) -> Result<Response<BoxStream<ListEventsResponse>>, Status> {
-        let list = List::new(Arc::clone(&self.0), &request.into_inner())?;
-        let next = |mut list: List| async move { (list.batch().map_err(Status::from), list) };
-        Ok(Response::new(self.frames(list, next)))
+        let mut call = Request::new(Call::ListEvents);
+        let message = request.get_ref();
+        call.start_checkpoint = message.start_checkpoint;
+        call.end_checkpoint = message.end_checkpoint;
+        let options = message.options.as_ref();
+        call.resumed =
+            options.is_some_and(|options| options.after.is_some() || options.before.is_some());
+        let handling = self.handle(call, &request)?;
+        let list = List::new(Arc::clone(&self.0), request.get_ref(), handling.behind());
+        handling.stream(list)
     }
 }
 
@@ -132,43 +110,79 @@ impl LedgerService for Service {
 impl SubscriptionService for Service {
     async fn subscribe_events(
         &self,
-        request: Request<SubscribeEventsRequest>,
+        request: tonic::Request<SubscribeEventsRequest>,
     ) -> Result<Response<BoxStream<SubscribeEventsResponse>>, Status> {
-        let subscription = Subscription::new(Arc::clone(&self.0), &request.into_inner())?;
-        let next = |mut subscription: Subscription| async move {
-            (Ok(subscription.batch().await), subscription)
-        };
-        Ok(Response::new(self.frames(subscription, next)))
+        let handling = self.handle(Request::new(Call::SubscribeEvents), &request)?;
+        let subscription =
+            Subscription::new(Arc::clone(&self.0), request.get_ref(), handling.behind());
+        handling.stream(subscription)
     }
 }
 
 impl Service {
-    /// The frames of a reader, batch by batch, until it has none left or the node stops.
-    fn frames<R, F, T>(&self, reader: R, next: impl Fn(R) -> F + Send + 'static) -> BoxStream<T>
-    where
-        R: Send + 'static,
-        F: Future<Output = (Result<VecDeque<T>, Status>, R)> + Send,
-        T: Send + 'static,
-    {
-        let stop = self.0.stop.clone();
-        let batches = stream::unfold(Some((reader, next)), move |reading| {
-            let stop = stop.clone();
-            async move {
-                let (reader, next) = reading?;
-                let Some((batch, reader)) = stop.run_until_cancelled(next(reader)).await else {
-                    return Some((vec![Err(Status::unavailable("the node is stopping"))], None));
-                };
-                match batch {
-                    Ok(frames) if frames.is_empty() => None,
-                    Ok(frames) => {
-                        let frames = frames.into_iter().map(Ok).collect();
-                        Some((frames, Some((reader, next))))
-                    }
-                    Err(status) => Some((vec![Err(status)], None)),
-                }
-            }
+    fn handle<T>(&self, call: Request, request: &tonic::Request<T>) -> Result<Handling, Status> {
+        Handling::new(&self.0, call, request)
+    }
+
+    fn info(&self, behind: u64) -> GetServiceInfoResponse {
+        let network = self.0.network;
+        let mut info = GetServiceInfoResponse::default();
+        info.chain_id = Some(network.chain_id());
+        info.chain = Some(network.chain().to_owned());
+        info.epoch = Some(0);
+        info.server = Some(SERVER.to_owned());
+        self.0.ledger.read(|state| {
+            let tip = state.tip_behind(behind);
+            info.checkpoint_height = Some(tip);
+            info.timestamp = state
+                .checkpoint_at(tip)
+                .map(|tip| timestamp(tip.timestamp_ms));
+            info.lowest_available_checkpoint = Some(state.first());
+            info.lowest_available_checkpoint_objects = Some(state.first());
         });
-        Box::pin(batches.flat_map(stream::iter)) as Pin<Box<_>>
+        info
+    }
+
+    fn object(&self, request: &GetObjectRequest) -> Result<GetObjectResponse, Refusal> {
+        let mask = mask::<Object>(request.read_mask.clone(), OBJECT_MASK)?;
+        let wanted = wanted(request, 0)?;
+        let mut answer = GetObjectResponse::default();
+        answer.object = Some(self.0.ledger.read(|state| object(state, wanted, &mask))?);
+        Ok(answer)
+    }
+
+    fn objects(&self, request: BatchGetObjectsRequest) -> Result<BatchGetObjectsResponse, Refusal> {
+        let mask = mask::<Object>(request.read_mask, OBJECT_MASK)?;
+        if request.requests.len() > MAX_BATCH {
+            let description = format!("number of batch requests exceed limit of {MAX_BATCH}");
+            return Err(Refusal::invalid("requests", description));
+        }
+        let wanted = request
+            .requests
+            .iter()
+            .enumerate()
+            .map(|(nth, request)| wanted(request, nth));
+        let all_wanted = wanted.collect::<Result<Vec<_>, _>>()?;
+        let mut answer = BatchGetObjectsResponse::default();
+        answer.objects = self.0.ledger.read(|state| {
+            let found = all_wanted
+                .into_iter()
+                .map(|wanted| object(state, wanted, &mask));
+            found.map(result).collect()
+        });
+        Ok(answer)
+    }
+
+    fn checkpoint(&self, request: GetCheckpointRequest) -> Result<GetCheckpointResponse, Refusal> {
+        let mask = mask::<Checkpoint>(request.read_mask, CHECKPOINT_MASK)?;
+        let asked = request.checkpoint_id.as_ref();
+        let mut answer = GetCheckpointResponse::default();
+        answer.checkpoint = Some(
+            self.0
+                .ledger
+                .read(|state| checkpoint(state, asked, &mask))?,
+        );
+        Ok(answer)
     }
 }
 

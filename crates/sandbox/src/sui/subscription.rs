@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{
     Shared,
     cursor::{Cursor, Place},
+    delivery::Frames,
     events::{BATCH, DEFAULT_MASK, watermark},
     filter::Filter,
     refusal::Refusal,
@@ -42,12 +43,13 @@ impl Subscription {
     pub(super) fn new(
         shared: Arc<Shared>,
         request: &SubscribeEventsRequest,
+        behind: u64,
     ) -> Result<Self, Refusal> {
         let mask = service::mask::<Event>(request.read_mask.clone(), DEFAULT_MASK)?;
         let filter = request.filter.as_ref().map(Filter::new).transpose()?;
         let tip = shared.ledger.watch();
         let (covered, transactions) = shared.ledger.read(|state| {
-            let tip = state.tip();
+            let tip = state.tip_behind(behind);
             (tip, state.transactions_before(tip + 1))
         });
         Ok(Self {
@@ -59,23 +61,6 @@ impl Subscription {
             covered,
             begun: false,
         })
-    }
-
-    /// The next frames, as soon as there are any; none when this fell so far behind that what comes next is pruned.
-    pub(super) async fn batch(&mut self) -> VecDeque<SubscribeEventsResponse> {
-        if !self.begun {
-            self.begun = true;
-            return VecDeque::from([progress(self.watermark())]);
-        }
-        let covered = self.covered;
-        let news = tokio::time::timeout(HEARTBEAT, self.tip.wait_for(|tip| *tip > covered))
-            .await
-            .is_ok();
-        if news {
-            self.read()
-        } else {
-            VecDeque::from([progress(self.watermark())])
-        }
     }
 
     fn read(&mut self) -> VecDeque<SubscribeEventsResponse> {
@@ -123,6 +108,27 @@ impl Subscription {
             place: self.place,
         };
         watermark(cursor, Some(self.covered))
+    }
+}
+
+impl Frames for Subscription {
+    type Frame = SubscribeEventsResponse;
+
+    /// As soon as there are any; none when this fell so far behind that what comes next is pruned.
+    async fn batch(&mut self) -> Result<VecDeque<SubscribeEventsResponse>, Refusal> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(VecDeque::from([progress(self.watermark())]));
+        }
+        let covered = self.covered;
+        let news = tokio::time::timeout(HEARTBEAT, self.tip.wait_for(|tip| *tip > covered))
+            .await
+            .is_ok();
+        Ok(if news {
+            self.read()
+        } else {
+            VecDeque::from([progress(self.watermark())])
+        })
     }
 }
 

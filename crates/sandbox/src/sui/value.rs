@@ -2,6 +2,8 @@
 
 use prost_types::{ListValue, Struct, Value, value::Kind};
 
+use super::faults::MAX_OVERSIZE;
+
 /// The message for this JSON. Numbers become doubles, as the message knows no other.
 pub(super) fn from_json(json: &serde_json::Value) -> Value {
     let kind = match json {
@@ -20,4 +22,18 @@ pub(super) fn from_json(json: &serde_json::Value) -> Value {
         }),
     };
     Value { kind: Some(kind) }
+}
+
+/// Adds a field with a text of so many bytes, at most [`MAX_OVERSIZE`]; what has no fields becomes the text.
+pub(super) fn pad(contents: &mut Value, bytes: u64) {
+    let length = usize::try_from(bytes.min(MAX_OVERSIZE)).unwrap_or(usize::MAX);
+    let text = Value {
+        kind: Some(Kind::StringValue("x".repeat(length))),
+    };
+    match &mut contents.kind {
+        Some(Kind::StructValue(fields)) => {
+            fields.fields.insert("padding".to_owned(), text);
+        }
+        _ => *contents = text,
+    }
 }

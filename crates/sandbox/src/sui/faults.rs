@@ -1,0 +1,258 @@
+//! The ways the node can be told to fail.
+//!
+//! Invariant: a rule is spent only on answers that it changes.
+
+use serde::{Deserialize, Serialize};
+use tonic::{Code, Status};
+
+use super::request::Call;
+use crate::rules::{Counted, Rules};
+
+/// The most bytes that [`Fault::Oversized`] adds.
+pub const MAX_OVERSIZE: u64 = 64 * 1024 * 1024;
+
+/// One way to fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+#[non_exhaustive]
+pub enum Fault {
+    /// `UNAVAILABLE`.
+    Unavailable,
+    /// `RESOURCE_EXHAUSTED`, as a node that sheds load.
+    ResourceExhausted,
+    /// This status.
+    Status {
+        /// The number of the code, 1 to 16.
+        code: i32,
+        /// What it says.
+        message: String,
+    },
+    /// The connection is cut after this many events of a stream, with all that runs on it; of other calls at once.
+    Disconnect {
+        /// Events to send before.
+        after: u64,
+    },
+    /// A stream ends after this many events, without a status that says why.
+    End {
+        /// Events to send before.
+        after: u64,
+    },
+    /// Nothing more comes after this many events of a stream, of other calls nothing at all; the connection stays open.
+    Stall {
+        /// Events to send before.
+        after: u64,
+    },
+    /// After this many events a stream sends the last of them again, once, and goes on.
+    Replay {
+        /// Events to send before.
+        after: u64,
+        /// How many of them to send again.
+        events: u64,
+    },
+    /// Every message comes this much later.
+    Slow {
+        /// Milliseconds before each message.
+        milliseconds: u64,
+    },
+    /// The node knows only the checkpoints up to this many below the latest; what it streams catches up from there.
+    Behind {
+        /// Checkpoints it does not know.
+        checkpoints: u64,
+    },
+    /// The contents of objects and events are this instead.
+    Contents {
+        /// The contents.
+        json: serde_json::Value,
+    },
+    /// The contents of each object and event have a field more, a text of this many bytes.
+    Oversized {
+        /// Bytes of the text, at most [`MAX_OVERSIZE`].
+        bytes: u64,
+    },
+}
+
+/// A fault, the call it applies to and how many times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The call; any when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+    /// Answers to leave as they are before; none when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
+    /// How many answers more; always when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The fault.
+    pub fault: Fault,
+}
+
+impl Rule {
+    /// This fault on every answer.
+    pub fn new(fault: Fault) -> Self {
+        Self {
+            call: None,
+            skip: None,
+            times: None,
+            fault,
+        }
+    }
+
+    /// Only this many times.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Only after this many answers that it leaves as they are.
+    #[must_use]
+    pub fn skip(mut self, answers: u32) -> Self {
+        self.skip = Some(answers);
+        self
+    }
+
+    /// Only on this call.
+    #[must_use]
+    pub fn call(mut self, call: Call) -> Self {
+        self.call = Some(call);
+        self
+    }
+}
+
+impl Counted for Rule {
+    type Fault = Fault;
+
+    fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    fn counts(&mut self) -> (&mut Option<u32>, &mut Option<u32>) {
+        (&mut self.skip, &mut self.times)
+    }
+}
+
+/// The rules in force. Of several refusals the first applies; other faults combine.
+#[derive(Debug, Default)]
+pub struct Faults(Rules<Rule>);
+
+impl Faults {
+    /// Adds a rule.
+    ///
+    /// # Panics
+    /// When there are [`MAX_RULES`](super::MAX_RULES) already.
+    pub fn add(&self, rule: Rule) {
+        self.0.add(rule);
+    }
+
+    /// Replaces all rules.
+    ///
+    /// # Panics
+    /// When these are more than [`MAX_RULES`](super::MAX_RULES).
+    pub fn set(&self, new: Vec<Rule>) {
+        self.0.set(new);
+    }
+
+    /// Removes all rules.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+
+    /// The rules that are not spent, with the times they have left.
+    pub fn list(&self) -> Vec<Rule> {
+        self.0.list()
+    }
+
+    /// Spends the first rule that refuses this call.
+    pub(super) fn refusal(&self, call: Call) -> Option<Status> {
+        let refuses = |rule: &Rule| rule.applies(call) && rule.fault.refusal().is_some();
+        self.0.spend(1, refuses).first().and_then(Fault::refusal)
+    }
+
+    /// Spends all rules that change the answer of this call.
+    pub(super) fn of_answer(&self, call: Call) -> Vec<Fault> {
+        self.0.spend(usize::MAX, |rule| {
+            rule.applies(call) && rule.fault.changes(call)
+        })
+    }
+}
+
+impl Rule {
+    fn applies(&self, call: Call) -> bool {
+        self.call.is_none_or(|only| only == call)
+    }
+}
+
+impl Fault {
+    fn refusal(&self) -> Option<Status> {
+        match self {
+            Self::Unavailable => Some(Status::unavailable("the node is not available")),
+            Self::ResourceExhausted => Some(Status::resource_exhausted("too many requests")),
+            Self::Status { code, message } => Some(match Code::from_i32(*code) {
+                Code::Ok => Status::unknown(message),
+                code => Status::new(code, message),
+            }),
+            _ => None,
+        }
+    }
+
+    fn changes(&self, call: Call) -> bool {
+        let is_stream = matches!(call, Call::ListEvents | Call::SubscribeEvents);
+        match self {
+            Self::Unavailable | Self::ResourceExhausted | Self::Status { .. } => false,
+            Self::End { .. } | Self::Replay { .. } => is_stream,
+            Self::Behind { .. } => is_stream || call == Call::GetServiceInfo,
+            Self::Contents { .. } | Self::Oversized { .. } => {
+                !matches!(call, Call::GetServiceInfo | Call::GetCheckpoint)
+            }
+            Self::Disconnect { .. } | Self::Stall { .. } | Self::Slow { .. } => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limited_rules_are_spent_on_what_they_change() {
+        let faults = Faults::default();
+        faults.set(vec![
+            Rule::new(Fault::Unavailable).times(1).call(Call::GetObject),
+            Rule::new(Fault::Behind { checkpoints: 1 }).skip(1).times(1),
+            Rule::new(Fault::Slow { milliseconds: 1 }),
+        ]);
+        assert!(faults.refusal(Call::ListEvents).is_none());
+        assert!(faults.refusal(Call::GetObject).is_some());
+        assert!(faults.refusal(Call::GetObject).is_none());
+        let changes = [
+            Call::GetObject,
+            Call::ListEvents,
+            Call::ListEvents,
+            Call::ListEvents,
+        ]
+        .map(|call| faults.of_answer(call).len());
+        assert_eq!(changes, [1, 1, 2, 1]);
+        assert_eq!(faults.list().len(), 1);
+    }
+
+    #[test]
+    fn rules_have_a_json_form() {
+        let text = r#"{"call":"getObject","times":2,"fault":{"kind":"slow","milliseconds":1000}}"#;
+        let rule: Rule = serde_json::from_str(text).expect("a rule");
+        assert_eq!(serde_json::to_string(&rule).expect("text"), text);
+        for bad in [
+            r#"{"fault":{"kind":"slow"}}"#,
+            r#"{"fault":{"kind":"unavailable"},"time":2}"#,
+            r#"{"call":"dropTables","fault":{"kind":"unavailable"}}"#,
+        ] {
+            assert!(serde_json::from_str::<Rule>(bad).is_err(), "{bad}");
+        }
+    }
+}
