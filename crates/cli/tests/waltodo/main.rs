@@ -8,5 +8,6 @@ mod cleanup;
 mod demo;
 mod document;
 mod faults;
+mod sandbox;
 mod settings;
 mod support;

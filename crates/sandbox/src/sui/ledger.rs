@@ -182,6 +182,11 @@ impl Ledger {
         }))
     }
 
+    /// Says whether an event could be emitted.
+    pub(super) fn check(event: Event) -> Result<(), Error> {
+        Checked::new(event).map(|_| ())
+    }
+
     pub(super) fn emit(&self, events: impl IntoIterator<Item = Event>) -> Result<u64, Error> {
         let events = events
             .into_iter()

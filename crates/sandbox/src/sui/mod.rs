@@ -30,14 +30,18 @@ mod ledger;
 mod model;
 mod refusal;
 mod request;
+mod seed;
 mod service;
 mod subscription;
+pub mod todo_nft;
+mod traffic;
 mod value;
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroU32,
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -57,6 +61,7 @@ pub use self::{
     ledger::{MAX_CHECKPOINTS, MAX_EVENTS, MAX_OBJECTS},
     model::{Event, Network, Object, Owner, UnknownNetwork},
     request::{Call, Request},
+    seed::{MAX_SEED, Seed},
 };
 use crate::journal::Journal;
 pub use crate::{journal::MAX_REQUESTS, rules::MAX_RULES};
@@ -90,6 +95,14 @@ pub enum Error {
     Type {
         /// What was given.
         text: String,
+    },
+    /// A file of objects and events could not be read.
+    #[error("could not take objects and events from {}: {reason}", file.display())]
+    Seed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The ledger holds as many objects as it may.
     #[error(
@@ -277,6 +290,18 @@ impl Node {
     /// [`Error::Address`] and [`Error::Type`]; then nothing was emitted.
     pub fn emit(&self, events: impl IntoIterator<Item = Event>) -> Result<u64, Error> {
         self.shared.ledger.emit(events)
+    }
+
+    /// Emits so many events a second until the node stops: those that this makes of 0, 1, 2 and so on.
+    ///
+    /// # Errors
+    /// [`Error::Address`] and [`Error::Type`] of the first event.
+    pub fn emit_continually(
+        &self,
+        per_second: NonZeroU32,
+        event: impl Fn(u64) -> Event + Send + 'static,
+    ) -> Result<(), Error> {
+        traffic::start(Arc::clone(&self.shared), per_second, event)
     }
 
     /// Makes this many checkpoints in which nothing happened and returns the sequence number of the last.

@@ -23,6 +23,16 @@ pub enum Network {
 }
 
 impl Network {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mainnet => "mainnet",
+            Self::Testnet => "testnet",
+            Self::Devnet => "devnet",
+            Self::Local => "local",
+        }
+    }
+
     /// The name that a node gives as `chain`; of a network that is none of the public ones, `unknown`.
     pub fn chain(self) -> &'static str {
         match self {

@@ -3,5 +3,6 @@
 mod faults;
 mod lists;
 mod objects;
+mod seeds;
 mod streams;
 mod support;
