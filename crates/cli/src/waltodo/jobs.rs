@@ -15,10 +15,6 @@ pub(super) const PAGE: usize = 100;
 pub(super) const KINDS: &str = "walrus.*";
 
 /// Flags of `waltodo jobs`.
-#[expect(
-    clippy::doc_markdown,
-    reason = "shown as help, where backticks are noise"
-)]
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     /// Only those that wait or run
