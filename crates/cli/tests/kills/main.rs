@@ -166,10 +166,18 @@ impl Lab {
         assert_eq!(job.items.failed, 0, "{job:?}");
         let attempts = self.client.attempts(id).await.expect("attempts");
         for (claim, attempt) in (1..).zip(&attempts) {
-            assert_eq!((attempt.claim, attempt.end.as_str()), (claim, "rescued"));
+            assert_eq!(attempt.claim, claim);
+            // Given back by the engine when one more of those ran that were rescued too often.
+            assert!(
+                ["rescued", "released"].contains(&attempt.end.as_str()),
+                "{attempt:?}"
+            );
             assert!(Some(attempt.ended_at) <= job.completed_at, "{attempt:?}");
         }
-        self.rescues += attempts.len();
+        self.rescues += attempts
+            .iter()
+            .filter(|attempt| attempt.end == "rescued")
+            .count();
         if job.kind == "longhaul.run" {
             let ran = fs::read_to_string(self.path("ran").join(id.as_str())).expect("it ran");
             let runs = ran.lines().count();

@@ -183,7 +183,7 @@ fn basic_and_advanced_usage() {
 fn job_management() {
     let document = Document::new();
     let lab = &document.lab;
-    let large = lab.blob(&[7; 100_000]);
+    let large = lab.blob(&vec![7; 100_000]);
     lab.stall(&document.todos[3].1);
     lab.stall(&large);
     let id = "job_1703123456_abc123";

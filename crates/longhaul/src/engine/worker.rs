@@ -33,9 +33,9 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Rescues in a row, with no step forward between them, from which on a job may be what kills its process. Such suspects
 /// run one at a time, so that the one takes none of the others along past the limit of rescues.
-const SUSPECT: u32 = MAX_RESCUES / 2;
+const SUSPECT: u32 = MAX_RESCUES - 2;
 /// How long a suspect is put off while another one runs.
-const PUT_OFF: Duration = Duration::from_secs(5);
+const PUT_OFF: Duration = Duration::from_secs(2);
 
 /// What a run tells the worker when it has stopped.
 pub(crate) enum Done {
