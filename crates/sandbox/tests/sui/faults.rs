@@ -28,13 +28,15 @@ async fn subscription(node: &longhaul_sandbox::sui::Node) -> (Vec<String>, Optio
     assert!(first.expect("a frame").event.is_none());
     emit(node, 1..=6);
     let mut titles = Vec::new();
-    loop {
-        match within(frames.message()).await {
-            Ok(Some(frame)) => titles.extend(frame.event.as_ref().map(crate::support::title)),
-            Ok(None) => return (titles, None),
-            Err(status) => return (titles, Some(status)),
+    // The whole of it within the deadline: a stream that goes on has heartbeats for ever.
+    let read = within(async {
+        while let Some(frame) = frames.message().await? {
+            titles.extend(frame.event.as_ref().map(crate::support::title));
         }
-    }
+        Ok(())
+    });
+    let status = read.await.err();
+    (titles, status)
 }
 
 fn sent(node: &longhaul_sandbox::sui::Node, call: Call) -> Vec<u64> {

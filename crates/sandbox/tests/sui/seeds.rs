@@ -130,7 +130,7 @@ async fn todos_have_the_fields_of_the_module() {
 async fn events_come_at_a_rate() {
     let node = quiet().await;
     let package = todo_nft::PACKAGE;
-    let rate = NonZeroU32::new(2000).expect("not zero");
+    let rate = NonZeroU32::new(1000).expect("not zero");
     assert!(
         node.emit_continually(rate, |_| longhaul_sandbox::sui::Event::new("", json!({})))
             .is_err()
@@ -141,8 +141,8 @@ async fn events_come_at_a_rate() {
     let request = crate::support::stream_request().with_filter(filter);
     let from = request.with_start(sui_rpc::client::EventStreamStart::Checkpoint(0));
     let mut stream = crate::support::stream(&client(&node), from);
-    let (found, _) = crate::support::next(&mut stream, 1000).await;
-    assert_eq!(found, crate::support::titles(0..1000));
+    let (found, _) = crate::support::next(&mut stream, 500).await;
+    assert_eq!(found, crate::support::titles(0..500));
     let missing = object(&client(&node), "0x1")
         .await
         .expect_err("events alone");

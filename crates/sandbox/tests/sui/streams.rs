@@ -101,11 +101,14 @@ async fn a_filtered_stream_says_how_far_it_is_when_nothing_matches() {
         node.emit([other.clone()]).expect("emitted");
     }
     let mut covered = None;
-    while covered != Some(300) {
-        let frame = within(tip.next()).await.expect("no end").expect("a frame");
-        assert!(frame.event.is_none());
-        covered = frame.covered_checkpoint;
-    }
+    within(async {
+        while covered != Some(300) {
+            let frame = tip.next().await.expect("no end").expect("a frame");
+            assert!(frame.event.is_none());
+            covered = frame.covered_checkpoint;
+        }
+    })
+    .await;
     node.stop().await;
 }
 

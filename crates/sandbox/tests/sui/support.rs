@@ -20,6 +20,7 @@ use tonic::Status;
 
 pub(crate) const CREATED: &str = "0xa11::todo_nft::TodoNFTCreated";
 pub(crate) const NFT: &str = "0xa11::todo_nft::TodoNFT";
+/// How long something that must happen may take on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn quiet() -> Node {
@@ -166,16 +167,16 @@ pub(crate) fn stream(client: &Client, request: EventStreamRequest) -> Events {
 pub(crate) async fn next(stream: &mut Events, events: usize) -> (Vec<String>, Bytes) {
     let mut found = Vec::new();
     let mut cursor = Bytes::new();
-    while found.len() < events {
-        let frame = within(stream.next())
-            .await
-            .expect("no end")
-            .expect("a frame");
-        if let Some(event) = &frame.event {
-            found.push(title(event));
-            cursor = frame.cursor.clone();
+    within(async {
+        while found.len() < events {
+            let frame = stream.next().await.expect("no end").expect("a frame");
+            if let Some(event) = &frame.event {
+                found.push(title(event));
+                cursor = frame.cursor.clone();
+            }
         }
-    }
+    })
+    .await;
     (found, cursor)
 }
 
