@@ -157,3 +157,18 @@ async fn a_stream_hears_of_the_stop() {
     let status = within(frames.message()).await.expect_err("stopped");
     assert_eq!(status.code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_stream_that_is_left_behind_by_pruning_ends() {
+    let keep = std::num::NonZeroU32::new(10).expect("not zero");
+    let node = start(Options::new().quiet().keep_events(keep)).await;
+    let mut client = client(&node);
+    let request = sui_rpc::proto::sui::rpc::v2::SubscribeEventsRequest::default();
+    let answer = client.subscription_client().subscribe_events(request).await;
+    let mut frames = answer.expect("a stream").into_inner();
+    assert!(within(frames.message()).await.expect("a frame").is_some());
+    // On the one thread of this test nothing is sent in between.
+    emit(&node, 1..=20);
+    assert!(within(frames.message()).await.expect("no error").is_none());
+    node.stop().await;
+}
