@@ -1,21 +1,32 @@
-//! The blob ID of a file, with the time and the memory it took.
+//! The blob IDs of files, with the time and the memory they took: one file on all threads, of several each on one.
 //!
-//!     cargo run --release -p longhaul-walrus --example blob_id -- [--floor] [--threads N] [--memory MIB] [--shards N] FILE
+//!     cargo run --release -p longhaul-walrus --example blob_id -- [--floor] [--threads N] [--memory MIB] [--shards N] FILE…
 //!
 //! `--floor` prints instead how long hashing alone takes, on as many threads: the hashes of symbols and tree nodes that
 //! the definition asks for, of bytes that are there already.
 
-use std::{env, error::Error, fs::File, num::NonZeroUsize, thread, time::Instant};
+use std::{
+    env,
+    error::Error,
+    fs::File,
+    num::NonZeroUsize,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
 
 use blake2b_simd::many::{HashManyJob, hash_many};
-use longhaul_walrus::blob_id::{Options, Shards, compute};
+use longhaul_walrus::blob_id::{BlobId, Options, Shards, compute};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut options = Options {
         scratch: None,
         ..Options::default()
     };
-    let (mut floor, mut path) = (false, None);
+    let (mut floor, mut paths) = (false, Vec::new());
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().ok_or(format!("{argument} needs a number"));
@@ -26,19 +37,28 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--shards" => {
                 options.shards = Shards::new(number()?.parse()?).ok_or("at least one shard")?;
             }
-            _ => path = Some(argument),
+            _ => paths.push(argument),
         }
     }
-    let path =
-        path.ok_or("usage: blob_id [--floor] [--threads N] [--memory MIB] [--shards N] FILE")?;
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
     let start = Instant::now();
-    if floor {
-        hash_only(length, options.shards, options.threads);
-    } else {
-        println!("{}", compute(&file, length, &options)?);
-    }
+    let length = match &paths[..] {
+        [] => {
+            return Err(
+                "usage: blob_id [--floor] [--threads N] [--memory MIB] [--shards N] FILE…".into(),
+            );
+        }
+        [path] if floor => {
+            let length = File::open(path)?.metadata()?.len();
+            hash_only(length, options.shards, options.threads);
+            length
+        }
+        [path] => {
+            let (id, length) = id_of(path, &options)?;
+            println!("{id}");
+            length
+        }
+        paths => each(paths, &options)?,
+    };
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "printed with one digit")]
     let rate = length as f64 / f64::from(1 << 20) / seconds;
@@ -47,6 +67,44 @@ fn main() -> Result<(), Box<dyn Error>> {
         peak_memory().unwrap_or_default()
     );
     Ok(())
+}
+
+fn id_of(path: &str, options: &Options<'_>) -> Result<(BlobId, u64), String> {
+    let wrong = |error: &dyn Error| format!("{path}: {error}");
+    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let length = file.metadata().map_err(|error| wrong(&error))?.len();
+    let id = compute(&file, length, options).map_err(|error| wrong(&error))?;
+    Ok((id, length))
+}
+
+/// Prints the ID of each file, in their order, and gives their bytes together.
+fn each(paths: &[String], options: &Options<'_>) -> Result<u64, String> {
+    let one = Options {
+        threads: NonZeroUsize::MIN,
+        ..*options
+    };
+    let results: Vec<_> = paths.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..options.threads.get() {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = paths.get(index) else {
+                        return;
+                    };
+                    results[index].get_or_init(|| id_of(path, &one));
+                }
+            });
+        }
+    });
+    let mut bytes = 0;
+    for result in results.into_iter().filter_map(OnceLock::into_inner) {
+        let (id, length) = result?;
+        println!("{id}");
+        bytes += length;
+    }
+    Ok(bytes)
 }
 
 /// Hashes a leaf for each symbol and, for each row and column, as many inner nodes less one as it has leaves.
