@@ -83,7 +83,10 @@ impl<'a> Twins<'a> {
 impl Fetcher<'_> {
     /// Retrieves one entry, unless an earlier run has.
     pub(super) async fn item(&self, entry: &Entry) -> Result<Got, ItemError> {
-        let _pass = self.gate.enter(1).await;
+        let _pass = tokio::select! {
+            pass = self.gate.enter(1) => pass,
+            stop = self.job.stopped() => return Err(stop.into()),
+        };
         let mut twin = self.twins.turn(entry).await;
         let before = twin.as_deref().cloned().flatten();
         let item = self.job.item(&entry.name).attempts(self.args.attempts);
@@ -263,7 +266,10 @@ impl Fetcher<'_> {
     async fn id_of(&self, file: &Path, bytes: u64) -> Result<BlobId, Failure> {
         let threads = &self.handler.threads;
         let wanted = if bytes <= SMALL { 1 } else { threads.most() };
-        let pass = threads.enter(wanted).await;
+        let pass = tokio::select! {
+            pass = threads.enter(wanted) => pass,
+            stop = self.job.stopped() => return Err(stop.into()),
+        };
         let (path, cancel) = (file.to_owned(), self.job.cancellation());
         let scratch = self.job.scratch().await?;
         let computed = run_low(move || {

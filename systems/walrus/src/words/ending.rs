@@ -61,11 +61,12 @@ fn batch_lines(job: &JobView, now: Timestamp) -> String {
     if job.items.total < 2 {
         return String::new();
     }
-    format!(
-        "Total size: {}\nDuration: {:.1}s\n",
-        size(result(job, "bytes")),
-        seconds(job, now)
-    )
+    let duration = format!("Duration: {:.1}s\n", seconds(job, now));
+    match &job.results {
+        // The result is kept for an hour, and then nobody knows any more.
+        None => duration,
+        Some(_) => format!("Total size: {}\n{duration}", size(result(job, "bytes"))),
+    }
 }
 
 /// How many items came from the result cache, if any did.
@@ -149,6 +150,12 @@ mod tests {
         let text = ended(&job, Timestamp(0));
         let wanted = "Items retrieved: 8\nTotal size: 2.4 MB\nDuration: 23.1s\n";
         assert!(text.contains(wanted), "{text}");
+        job.results = None;
+        let text = ended(&job, Timestamp(0));
+        assert!(
+            text.contains("Items retrieved: 8\nDuration: 23.1s\n"),
+            "{text}"
+        );
         job.results = Some(serde_json::json!({"bytes": 2_400_000, "cached": 3}));
         let text = ended(&job, Timestamp(0));
         let wanted = "Items retrieved: 8\nFrom the result cache: 3\nTotal size: 2.4 MB\n";
