@@ -80,3 +80,35 @@ fn a_kept_blob_that_was_damaged_is_fetched_anew() {
     assert!(!lab.sandbox.requests().is_empty());
     assert_eq!(fs::read(out.join(&blob)).expect("there"), bytes);
 }
+
+#[test]
+fn a_kill_in_the_middle_leaves_no_temporary_files() {
+    let lab = Lab::new();
+    let large = lab.blob(&vec![7; 3_000_000]);
+    let list = [
+        ("small".to_owned(), lab.todo("Buy milk")),
+        ("large".to_owned(), large.clone()),
+    ];
+    lab.list("mylist", &list);
+    lab.stall(&large);
+    let out = lab.path("out");
+    let args = ["retrieve", "mylist", "-b", "--job-id", "half", "--output"];
+    lab.run(&[&args[..], &[out.to_str().expect("text")]].concat())
+        .code(0);
+    lab.wait("half", "running", 1);
+    let scratch = "data/jobs.db.files/scratch";
+    lab.kill_server();
+    assert_eq!(lab.files(scratch).len(), 1, "something was left");
+
+    lab.sandbox.faults().clear();
+    lab.run(&["status", "half", "--wait"]).code(0);
+    let end = Instant::now() + PATIENCE;
+    while !lab.files(scratch).is_empty() {
+        assert!(Instant::now() < end, "{:?}", lab.files(scratch));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut blobs = list.map(|(_, blob)| blob);
+    blobs.sort();
+    assert_eq!(lab.files("out"), blobs);
+    assert_eq!(lab.files("data/results").len(), 2);
+}
