@@ -60,6 +60,16 @@ impl Network {
             Self::Devnet | Self::Local => Err(Error::NoAggregator(self)),
         }
     }
+
+    /// The address of the network's public Sui node; on this machine that of a node with its own settings.
+    pub fn sui_node(self) -> &'static str {
+        match self {
+            Self::Mainnet => "https://fullnode.mainnet.sui.io",
+            Self::Testnet => "https://fullnode.testnet.sui.io",
+            Self::Devnet => "https://fullnode.devnet.sui.io",
+            Self::Local => "http://127.0.0.1:9000",
+        }
+    }
 }
 
 impl fmt::Display for Network {

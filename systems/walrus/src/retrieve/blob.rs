@@ -136,7 +136,7 @@ impl Fetcher<'_> {
             self.keep(blob, &part, bytes).await?;
             bytes
         };
-        self.join_list(&part, blob, bytes).await?;
+        self.join_list(entry, &part, blob, bytes).await?;
         let file = self.deliver(entry, &part, blob).await?;
         Ok(Got {
             blob_id: blob,

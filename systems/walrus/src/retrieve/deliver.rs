@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     blob_id::BlobId,
-    lists::{Content, ListName, Lists},
+    lists::{Content, ListName, Lists, Todo},
 };
 
 /// Bytes of a file that are read at a time.
@@ -61,6 +61,7 @@ impl Fetcher<'_> {
     /// Has a retrieved todo join the list that the caller named.
     pub(super) async fn join_list(
         &self,
+        entry: &Entry,
         part: &Path,
         blob: BlobId,
         bytes: u64,
@@ -72,23 +73,16 @@ impl Fetcher<'_> {
         let name: ListName = list
             .parse()
             .map_err(|error: crate::lists::InvalidName| fatal(error.to_string()))?;
-        if bytes > SMALL {
-            self.job.warn(format!(
-                "{blob} is no todo: it is too large to join the list '{name}'"
-            ));
-            return Ok(());
-        }
         let (lists, part, now) = (
             Lists::new(&self.args.lists),
             part.to_owned(),
             self.job.now(),
         );
+        let entry = entry.clone();
         let joined = tokio::task::spawn_blocking(move || {
-            let bytes = fs::read(part)?;
-            let todos = match Content::parse(&bytes, &blob) {
-                Ok(Content::Todo(todo)) => vec![todo],
-                Ok(Content::List(list)) => list.todos,
-                Err(error) => return Ok(Some(error.to_string())),
+            let todos = match todos(&entry, &part, blob, bytes)? {
+                Ok(todos) => todos,
+                Err(why) => return Ok(Some(why)),
             };
             lists
                 .add_todos(&name, todos, now)
@@ -100,6 +94,36 @@ impl Fetcher<'_> {
         }
         Ok(())
     }
+}
+
+/// The todos that a blob holds, or why there are none. What an object on Sui names is a todo whatever its blob holds.
+fn todos(
+    entry: &Entry,
+    part: &Path,
+    blob: BlobId,
+    bytes: u64,
+) -> io::Result<Result<Vec<Todo>, String>> {
+    let content = if bytes > SMALL {
+        Err(format!("{blob} is no todo: it is too large"))
+    } else {
+        Content::parse(&fs::read(part)?, &blob).map_err(|error| error.to_string())
+    };
+    let object = entry.object.map(|object| object.to_string());
+    Ok(match (content, object) {
+        (Ok(Content::List(list)), _) => Ok(list.todos),
+        (Ok(Content::Todo(mut todo)), object) => {
+            todo.nft_object_id = object.or(todo.nft_object_id);
+            Ok(vec![todo])
+        }
+        (Err(_), Some(object)) => Ok(vec![Todo {
+            id: object.clone(),
+            title: entry.title.clone(),
+            walrus_blob_id: Some(blob.to_string()),
+            nft_object_id: Some(object),
+            ..Todo::default()
+        }]),
+        (Err(why), None) => Err(why),
+    })
 }
 
 fn contents(file: tokio::fs::File) -> impl Stream<Item = Result<Bytes, io::Error>> {

@@ -6,7 +6,7 @@
 
 mod blob;
 mod deliver;
-mod plan;
+pub(crate) mod plan;
 mod tally;
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc, thread, time::Duration};
@@ -75,8 +75,8 @@ pub struct Retrieved {
     pub cached: usize,
 }
 
-/// The handler.
-#[derive(Debug)]
+/// The handler. Clones share their threads.
+#[derive(Clone, Debug)]
 pub struct Retrieve {
     throttle: Arc<Throttle>,
     /// Threads that may compute blob IDs at a time, in this process.
@@ -148,22 +148,43 @@ impl Handler for Retrieve {
         if !job.is_resumed() {
             job.info("Starting retrieval operation");
         }
-        let state = State::load(&args, job).await?;
+        let wanted = args.clone();
+        let entries =
+            async move { tokio::task::spawn_blocking(move || plan::entries(&wanted)).await? };
+        let state = State::load(job, entries).await?;
+        self.blobs(&args, job, &state, false).await
+    }
+
+    fn policy(&self) -> Policy {
+        policy()
+    }
+}
+
+impl Retrieve {
+    /// Fetches, verifies and delivers the blobs of `state`; `retried` says whether it took more than one attempt to learn
+    /// of them.
+    pub(crate) async fn blobs(
+        &self,
+        args: &RetrieveArgs,
+        job: &Context,
+        state: &State,
+        retried: bool,
+    ) -> Result<Outcome<Retrieved>, Failure> {
         let entries = state.entries();
         job.declare_items(entries.iter().map(|entry| entry.name.clone()))
             .await?;
         let aggregator = aggregator::Options::new(&args.aggregator)
             .connect()
             .map_err(|error| Failure::fatal("bad_aggregator", error.to_string()))?;
-        let tally = Tally::new(job, &entries).await?;
+        let tally = Tally::new(job, &entries, retried).await?;
         let gate = Gate::new(args.chunk_size.clamp(1, 256), Arc::clone(&self.throttle));
         let fetcher = Fetcher {
             handler: self,
-            args: &args,
+            args,
             job,
             aggregator: &aggregator,
             entries: &entries,
-            state: &state,
+            state,
             tally: &tally,
             gate: &gate,
             twins: Twins::of(&entries),
@@ -177,20 +198,21 @@ impl Handler for Retrieve {
         tally.finished();
         Ok(Outcome::Done(retrieved))
     }
+}
 
-    fn policy(&self) -> Policy {
-        Policy {
-            queue: QUEUE.to_owned(),
-            max_attempts: 3,
-            retention: Retention {
-                completed: WEEK,
-                failed: WEEK,
-                cancelled: WEEK,
-                log: WEEK,
-                result: HOUR,
-                progress: HOUR,
-            },
-            ..Policy::default()
-        }
+/// Queue, attempts and retention of the kinds that fetch blobs: what the document says.
+pub(crate) fn policy() -> Policy {
+    Policy {
+        queue: QUEUE.to_owned(),
+        max_attempts: 3,
+        retention: Retention {
+            completed: WEEK,
+            failed: WEEK,
+            cancelled: WEEK,
+            log: WEEK,
+            result: HOUR,
+            progress: HOUR,
+        },
+        ..Policy::default()
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     blob_id::BlobId,
     download::Pieces,
     lists::{ListName, Lists},
+    sui::ObjectId,
 };
 
 /// Longest part of a list's texts that is kept, in bytes; a blob ID is shorter.
@@ -20,15 +21,32 @@ const LONGEST: usize = 120;
 
 /// One blob to retrieve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Place in the list, from 1.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// Name of its item.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What the log calls it.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// Its blob ID as the list has it, which need not be one.
-    pub(super) blob: String,
+    pub(crate) blob: String,
+    /// The object on Sui that names it, where it was found by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) object: Option<ObjectId>,
+}
+
+impl Entry {
+    /// The only blob of a job.
+    pub(crate) fn single(blob: BlobId, title: Option<&str>, object: Option<ObjectId>) -> Self {
+        let text = blob.to_string();
+        Self {
+            number: 1,
+            title: title.map_or_else(|| text.clone(), |title| shorten(title).to_owned()),
+            name: text.clone(),
+            blob: text,
+            object,
+        }
+    }
 }
 
 /// The checkpoint.
@@ -40,34 +58,35 @@ struct Saved {
 }
 
 /// The checkpoint as the items of the run change it.
-pub(super) struct State(Mutex<Saved>);
+pub(crate) struct State(Mutex<Saved>);
 
 impl State {
-    /// The state an earlier run left, or a new one.
-    pub(super) async fn load(args: &RetrieveArgs, job: &Context) -> Result<Self, Failure> {
+    /// The state an earlier run left, or a new one of these entries.
+    pub(crate) async fn load(
+        job: &Context,
+        entries: impl Future<Output = Result<Vec<Entry>, Failure>>,
+    ) -> Result<Self, Failure> {
         if let Some(saved) = job.checkpoint::<Saved>()? {
             return Ok(Self(Mutex::new(saved)));
         }
-        let wanted = args.clone();
-        let entries = tokio::task::spawn_blocking(move || entries(&wanted)).await??;
         let saved = Saved {
-            entries,
+            entries: entries.await?,
             pieces: BTreeMap::new(),
         };
         job.save(&saved).await?;
         Ok(Self(Mutex::new(saved)))
     }
 
-    pub(super) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.lock().entries.clone()
     }
 
-    pub(super) fn pieces(&self, number: usize) -> Option<Pieces> {
+    pub(crate) fn pieces(&self, number: usize) -> Option<Pieces> {
         self.lock().pieces.get(&number).cloned()
     }
 
     /// Takes note of pieces that are on disk, and stores the checkpoint.
-    pub(super) async fn save(
+    pub(crate) async fn save(
         &self,
         job: &Context,
         number: usize,
@@ -85,7 +104,7 @@ impl State {
     }
 
     /// Drops the note of pieces; the next checkpoint is without them.
-    pub(super) fn forget(&self, number: usize) {
+    pub(crate) fn forget(&self, number: usize) {
         self.lock().pieces.remove(&number);
     }
 
@@ -95,7 +114,7 @@ impl State {
 }
 
 /// What the source names: the blobs of a list, or one blob.
-fn entries(args: &RetrieveArgs) -> Result<Vec<Entry>, Failure> {
+pub(super) fn entries(args: &RetrieveArgs) -> Result<Vec<Entry>, Failure> {
     let lists = Lists::new(&args.lists);
     if let Ok(name) = args.source.parse::<ListName>()
         && lists.contains(&name)
@@ -119,20 +138,16 @@ fn entries(args: &RetrieveArgs) -> Result<Vec<Entry>, Failure> {
                 name: format!("{number}/{total} {}", shorten(&listed.title)),
                 title: shorten(&listed.title).to_owned(),
                 blob: shorten(&listed.text).to_owned(),
+                object: None,
             })
             .collect());
     }
     let blob: BlobId = args.source.parse().map_err(|_| not_found(&args.source))?;
-    Ok(vec![Entry {
-        number: 1,
-        name: blob.to_string(),
-        title: blob.to_string(),
-        blob: blob.to_string(),
-    }])
+    Ok(vec![Entry::single(blob, None, None)])
 }
 
 /// The document's error for what is neither a list nor a blob.
-pub(super) fn not_found(source: &str) -> Failure {
+pub(crate) fn not_found(source: &str) -> Failure {
     let source: String = source.chars().take(200).collect();
     Failure::fatal(
         "blob_not_found",

@@ -19,7 +19,11 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) async fn new(job: &'a Context, entries: &[Entry]) -> Result<Self, engine::Error> {
+    pub(super) async fn new(
+        job: &'a Context,
+        entries: &[Entry],
+        retried: bool,
+    ) -> Result<Self, engine::Error> {
         let done = job.items().await?;
         let done = done
             .iter()
@@ -30,7 +34,7 @@ impl<'a> Tally<'a> {
             total: entries.len() as u64,
             ended: AtomicU64::new(done as u64),
             connected: AtomicBool::new(false),
-            retried: AtomicBool::new(false),
+            retried: AtomicBool::new(retried),
         };
         let progress = job.progress().task("Retrieving data...");
         if tally.is_batch() {
