@@ -9,7 +9,11 @@ use std::{
     str::FromStr as _,
 };
 
-use longhaul_walrus::networks::Network;
+use longhaul_walrus::{
+    cache::DEFAULT_BYTES,
+    networks::Network,
+    sui::{self, Happening, ObjectId},
+};
 use serde::Deserialize;
 
 use crate::{
@@ -78,6 +82,26 @@ pub(super) fn aggregator(text: &str) -> std::result::Result<String, String> {
     }
 }
 
+/// The address of a Sui node.
+pub(super) fn node(text: &str) -> std::result::Result<String, String> {
+    sui::check(text).map_err(|why| {
+        format!("'{text}' is no address of a Sui node, like https://fullnode.testnet.sui.io: {why}")
+    })?;
+    Ok(text.to_owned())
+}
+
+/// The ID of an object or package on Sui.
+pub(super) fn object_id(text: &str) -> std::result::Result<ObjectId, String> {
+    text.parse()
+        .map_err(|error: sui::InvalidId| error.to_string())
+}
+
+/// What may be followed of a package.
+pub(super) fn happening(text: &str) -> std::result::Result<Happening, String> {
+    text.parse()
+        .map_err(|error: sui::UnknownEvent| error.to_string())
+}
+
 /// A number that a flag, the environment's `variable` or the table `waltodo` of a settings file gives.
 pub(super) fn number<T: Copy>(
     flag: Option<T>,
@@ -97,6 +121,18 @@ pub(super) fn number<T: Copy>(
     }
 }
 
+/// Attempts in total: a flag, `WALTODO_BACKGROUND_RETRY_ATTEMPTS`, the settings files, 3.
+pub(super) fn attempts_of(flag: Option<u32>, settings: &Settings) -> Result<u32> {
+    let names = ("WALTODO_BACKGROUND_RETRY_ATTEMPTS", "retry_attempts");
+    number(flag, settings, names, attempts, 3)
+}
+
+/// Bytes of results that are kept: a flag, `WALTODO_CACHE_SIZE`, the settings files, 1 GB.
+pub(super) fn cache_size_of(flag: Option<u64>, settings: &Settings) -> Result<u64> {
+    let names = ("WALTODO_CACHE_SIZE", "cache_size");
+    number(flag, settings, names, cache_size, DEFAULT_BYTES)
+}
+
 /// The network and its aggregator: a flag, `WALRUS_AGGREGATOR_URL`, `.waltodo.json`, the network's public one.
 pub(super) fn service(
     network_flag: Option<Network>,
@@ -113,21 +149,67 @@ pub(super) fn service(
     choose(network_flag, file.as_ref())
 }
 
+/// The Sui node (a flag, `SUI_RPC_URL`, the network's public one), and the network it must be of, where one was asked for.
+pub(super) fn sui_node(
+    network_flag: Option<Network>,
+    node_flag: Option<&str>,
+) -> Result<(String, Option<Network>)> {
+    let file = File::find()?;
+    let wanted = asked_for(network_flag, file.as_ref())?;
+    if let Some(address) = node_flag {
+        return Ok((address.to_owned(), wanted));
+    }
+    let address = match variable("SUI_RPC_URL")? {
+        Some(address) => {
+            node(&address).map_err(|why| Fail::usage(format!("SUI_RPC_URL: {why}")))?
+        }
+        None => wanted.unwrap_or_default().sui_node().to_owned(),
+    };
+    Ok((address, wanted))
+}
+
+/// The package whose events are meant: a flag, `TODO_PACKAGE_ID`, `.waltodo.json`.
+pub(super) fn package(flag: Option<ObjectId>) -> Result<ObjectId> {
+    if let Some(package) = flag {
+        return Ok(package);
+    }
+    if let Some(text) = variable("TODO_PACKAGE_ID")? {
+        return object_id(&text).map_err(|why| Fail::usage(format!("TODO_PACKAGE_ID: {why}")));
+    }
+    let file = File::find()?;
+    match file.as_ref().and_then(|file| file.package_id.as_deref()) {
+        Some(text) => object_id(text).map_err(|why| in_file(file.as_ref(), "packageId", &why)),
+        None => Err(Fail::usage("it is not said which package's events are meant").hint(
+            "Set TODO_PACKAGE_ID to the ID of the todos' package, or packageId in .waltodo.json, or give --package.",
+        )),
+    }
+}
+
+fn in_file(file: Option<&File>, what: &str, why: &str) -> Fail {
+    let path = file.map(|file| file.path.display().to_string());
+    Fail::usage(format!("{}: {what}: {why}", path.unwrap_or_default()))
+}
+
+/// The network that a flag or the file asks for.
+fn asked_for(flag: Option<Network>, file: Option<&File>) -> Result<Option<Network>> {
+    match (flag, file.and_then(|file| file.network.as_deref())) {
+        (Some(network), _) => Ok(Some(network)),
+        (None, Some(text)) => network(text)
+            .map(Some)
+            .map_err(|why| in_file(file, "network", &why)),
+        (None, None) => Ok(None),
+    }
+}
+
 fn choose(flag: Option<Network>, file: Option<&File>) -> Result<String> {
-    let from_file = |what: &str, why: String| {
-        let path = file.map(|file| file.path.display().to_string());
-        Fail::usage(format!("{}: {what}: {why}", path.unwrap_or_default()))
-    };
     let kept = file.and_then(|file| file.network.as_deref());
-    let wanted = match (flag, kept) {
-        (Some(network), _) => network,
-        (None, Some(text)) => network(text).map_err(|why| from_file("network", why))?,
-        (None, None) => Network::default(),
-    };
+    let wanted = asked_for(flag, file)?.unwrap_or_default();
     // An address that is kept for one network is not the one of another.
     let fits = kept.is_none_or(|kept| kept == wanted.as_str());
     match file.and_then(|file| file.aggregator.as_deref()) {
-        Some(address) if fits => aggregator(address).map_err(|why| from_file("aggregator", why)),
+        Some(address) if fits => {
+            aggregator(address).map_err(|why| in_file(file, "aggregator", &why))
+        }
         _ => wanted
             .aggregator()
             .map(str::to_owned)
@@ -163,11 +245,13 @@ fn variable(name: &str) -> Result<Option<String>> {
 
 /// What is used of `.waltodo.json`.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct File {
     #[serde(skip)]
     path: PathBuf,
     network: Option<String>,
     aggregator: Option<String>,
+    package_id: Option<String>,
 }
 
 impl File {

@@ -5,11 +5,15 @@
 mod cancel;
 mod cleanup;
 mod config;
+mod fetch;
 mod ids;
 mod jobs;
+mod monitor;
 mod retrieve;
 mod screen;
+mod start;
 mod status;
+mod sync;
 
 use std::process::ExitCode;
 
@@ -42,6 +46,12 @@ struct Cli {
 enum Command {
     /// Retrieve the blobs of a list, or one blob
     Retrieve(retrieve::Args),
+    /// Fetch the blob that an object on Sui names, or one blob
+    Fetch(fetch::Args),
+    /// Follow the events of the todos' package, and fetch what they tell of
+    Monitor(monitor::Args),
+    /// Read the events from a checkpoint on, and fetch what they tell of
+    Sync(sync::Args),
     /// List background jobs
     Jobs(jobs::Args),
     /// Say where a job stands
@@ -93,6 +103,9 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
     runtime.block_on(async {
         match &cli.command {
             Command::Retrieve(args) => retrieve::run(args, settings).await,
+            Command::Fetch(args) => fetch::run(args, settings).await,
+            Command::Monitor(args) => monitor::run(args, settings).await,
+            Command::Sync(args) => sync::run(args, settings).await,
             Command::Jobs(args) => jobs::run(args, settings).await,
             Command::Status(args) => status::run(args, settings).await,
             Command::Cancel(args) => cancel::run(args, settings).await,

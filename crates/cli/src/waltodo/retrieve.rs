@@ -1,21 +1,18 @@
 //! `waltodo retrieve SOURCE`: the blobs of a list, or one blob, fetched and verified by a background job.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode};
 
-use longhaul_types::{JobId, Labels, Timestamp, body::SubmitRequest};
+use longhaul_types::JobId;
 use longhaul_walrus::{
-    cache::DEFAULT_BYTES,
-    lists::ListName,
-    networks::Network,
-    retrieve::RetrieveArgs,
-    words::{self, Operation},
+    lists::ListName, networks::Network, retrieve::RetrieveArgs, words::Operation,
 };
 
-use super::{config, ids::new_id, screen::watch};
+use super::{
+    config,
+    start::{Start, interval, output_folder, timeout},
+};
 use crate::{
-    exit::{Fail, Result},
-    output,
-    session::Session,
+    exit::Result,
     settings::{Settings, path_text},
 };
 
@@ -75,20 +72,12 @@ impl Args {
     fn resolve(&self, settings: &Settings) -> Result<RetrieveArgs> {
         let lists = config::lists()?;
         path_text(&lists)?;
-        let output = match &self.output {
-            Some(folder) => {
-                path_text(folder)?;
-                let absolute = std::path::absolute(folder);
-                Some(absolute.map_err(|error| Fail::io(folder.display(), &error))?)
-            }
-            None => None,
-        };
         Ok(RetrieveArgs {
             source: self.source.clone(),
             lists,
             aggregator: config::service(self.network, self.aggregator.as_deref())?,
             join: self.list.as_ref().map(ToString::to_string),
-            output,
+            output: output_folder(self.output.as_deref())?,
             chunk_size: config::number(
                 self.chunk_size,
                 settings,
@@ -96,74 +85,22 @@ impl Args {
                 config::chunk_size,
                 5,
             )?,
-            attempts: config::number(
-                self.retry_attempts,
-                settings,
-                ("WALTODO_BACKGROUND_RETRY_ATTEMPTS", "retry_attempts"),
-                config::attempts,
-                3,
-            )?,
-            cache_bytes: config::number(
-                self.cache_size,
-                settings,
-                ("WALTODO_CACHE_SIZE", "cache_size"),
-                config::cache_size,
-                DEFAULT_BYTES,
-            )?,
+            attempts: config::attempts_of(self.retry_attempts, settings)?,
+            cache_bytes: config::cache_size_of(self.cache_size, settings)?,
         })
     }
 }
 
-/// The time between two lines of progress.
-pub(super) fn interval(flag: Option<f64>, settings: &Settings) -> Result<Duration> {
-    let names = ("WALTODO_BACKGROUND_PROGRESS_INTERVAL", "progress_interval");
-    let seconds = config::number(flag, settings, names, config::seconds, 5.0)?;
-    Ok(Duration::from_secs_f64(seconds))
-}
-
 /// Submits the job, and follows it unless it is to run in the background alone.
 pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
-    let interval = interval(args.progress_interval, settings)?;
-    let timeout = config::number(
-        args.timeout,
-        settings,
-        ("WALTODO_BACKGROUND_TIMEOUT", "timeout"),
-        config::seconds,
-        300.0,
-    )?;
-    let job = serde_json::to_value(args.resolve(settings)?)
-        .map_err(|error| Fail::usage(error.to_string()))?;
-    let id = match &args.job_id {
-        Some(id) => id.clone(),
-        None => new_id(Timestamp::now())?,
+    let start = Start {
+        kind: KIND,
+        operation: Operation::Retrieve,
+        command: format!("retrieve {}", args.source),
+        id: args.job_id.as_ref(),
+        timeout: Some(timeout(args.timeout, settings)?),
+        interval: interval(args.progress_interval, settings)?,
+        waits: args.wait || !args.background,
     };
-    let request = SubmitRequest {
-        kind: KIND.to_owned(),
-        args: job,
-        id: Some(id.clone()),
-        labels: Labels::from([(
-            words::COMMAND.to_owned(),
-            format!("retrieve {}", args.source),
-        )]),
-        timeout: Some(timeout),
-        ..SubmitRequest::default()
-    };
-    let session = Session::open(settings).await?;
-    let answer = session.submit(&request).await?;
-    let waits = args.wait || !args.background;
-    if !settings.json() {
-        let operation = Operation::Retrieve;
-        output::line(&words::starting(operation, id.as_str(), timeout))?;
-        output::line(&if waits {
-            words::waiting(operation)
-        } else {
-            words::started(operation, id.as_str())
-        })?;
-    } else if !waits {
-        output::json(&answer)?;
-    }
-    if waits {
-        return watch(&session, settings, &id, interval, None).await;
-    }
-    Ok(ExitCode::SUCCESS)
+    start.run(&args.resolve(settings)?, settings).await
 }

@@ -6,7 +6,7 @@ use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp, body::JobView};
 use longhaul_walrus::words::{self, Operation};
 use serde::Serialize;
 
-use super::{config, retrieve::interval, screen::watch};
+use super::{config, screen::watch, start::interval};
 use crate::{
     exit::Result,
     output::{self, local_time},

@@ -4,10 +4,13 @@
 
 mod blocks;
 mod cache;
+mod chain;
 mod cleanup;
 mod demo;
 mod document;
 mod faults;
+mod fetch;
+mod follow;
 mod sandbox;
 mod settings;
 mod support;

@@ -3,7 +3,7 @@
 use longhaul_types::{Item, State, Timestamp, body::JobView};
 use serde_json::Value;
 
-use super::{Operation, command, plain, seconds, size, standing};
+use super::{Operation, command, follow, plain, seconds, size, standing};
 
 /// The whole block at the end of a job: one line how it ended, what was retrieved, and the summary.
 pub fn ended(job: &JobView, now: Timestamp) -> String {
@@ -20,6 +20,7 @@ pub fn ended(job: &JobView, now: Timestamp) -> String {
             batch_lines(job, now),
             summary(job, now)
         ),
+        State::Completed if Operation::of(job) == Operation::Sync => follow::synced(job, now),
         State::Completed => format!(
             "✓ Background {noun} completed\n\
              Items retrieved: {done}\n\

@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod ending;
+mod follow;
 mod list;
 mod status;
 
@@ -28,30 +29,41 @@ pub enum Operation {
     Retrieve,
     /// `waltodo fetch`.
     Fetch,
+    /// `waltodo monitor`.
+    Monitor,
+    /// `waltodo sync`.
+    Sync,
 }
 
 impl Operation {
-    /// The noun: retrieval, fetch.
+    /// The noun: retrieval, fetch, monitor, sync.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Retrieve => "retrieval",
             Self::Fetch => "fetch",
+            Self::Monitor => "monitor",
+            Self::Sync => "sync",
         }
     }
 
     /// The operation of a job: what its command begins with.
     pub fn of(job: &JobView) -> Self {
-        match job.labels.get(COMMAND) {
-            Some(command) if command.starts_with("fetch") => Self::Fetch,
+        let command = job.labels.get(COMMAND).map_or("", String::as_str);
+        match command.split(' ').next() {
+            Some("fetch") => Self::Fetch,
+            Some("monitor") => Self::Monitor,
+            Some("sync") => Self::Sync,
             _ => Self::Retrieve,
         }
     }
 }
 
-/// The lines at the start of a job.
-pub fn starting(operation: Operation, id: &str, timeout_seconds: f64) -> String {
+/// The lines at the start of a job; one without a time limit says so.
+pub fn starting(operation: Operation, id: &str, timeout_seconds: Option<f64>) -> String {
+    let timeout =
+        timeout_seconds.map_or_else(|| "none".to_owned(), |seconds| format!("{seconds}s"));
     format!(
-        "🚀 Starting background {} operation...\nJob ID: {id}\nTimeout: {timeout_seconds}s",
+        "🚀 Starting background {} operation...\nJob ID: {id}\nTimeout: {timeout}",
         operation.noun()
     )
 }
@@ -226,7 +238,7 @@ mod tests {
         let id = "job_1703123456_abc123";
         let all = format!(
             "{}\n{}",
-            starting(Operation::Retrieve, id, 300.0),
+            starting(Operation::Retrieve, id, Some(300.0)),
             started(Operation::Retrieve, id)
         );
         assert_eq!(
