@@ -51,7 +51,7 @@ pub struct FetchArgs {
     /// The network that the node must be of, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
-    /// The checkpoint that an event told the object of: a node that is not there yet may not know it yet.
+    /// The checkpoint that an event told the object of: a node that is not there yet does not know it, or as it was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
     /// How the blob is fetched, and where it goes.
@@ -145,24 +145,17 @@ async fn find(args: &FetchArgs, job: &Context) -> Result<attempts::Answered<Entr
     })
 }
 
-/// The object, from a node of the right network that is far enough to know it.
+/// The object, from a node of the right network that is far enough to show it as the event left it.
 async fn read(node: &Node, args: &FetchArgs, id: ObjectId) -> Result<Object, Error> {
-    if args.network.is_some() {
-        node.service_of(args.network).await?;
-    }
-    match (node.object(id).await, args.seen) {
-        (Err(Error::NotFound(_)), Some(wanted)) => {
-            let tip = node.service().await?.tip;
-            Err(if tip < wanted {
-                Error::Behind {
-                    address: node.address().to_owned(),
-                    tip,
-                    wanted,
-                }
-            } else {
-                Error::NotFound(id)
-            })
+    if args.network.is_some() || args.seen.is_some() {
+        let tip = node.service_of(args.network).await?.tip;
+        if let Some(wanted) = args.seen.filter(|wanted| tip < *wanted) {
+            return Err(Error::Behind {
+                address: node.address().to_owned(),
+                tip,
+                wanted,
+            });
         }
-        (read, _) => read,
     }
+    node.object(id).await
 }

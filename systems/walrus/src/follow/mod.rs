@@ -107,7 +107,7 @@ impl Position {
             ));
         }
         match self.covered {
-            Some(covered) => still_there(covered + 1, service, node),
+            Some(covered) => still_there(covered.saturating_add(1), service, node),
             None => Ok(()),
         }
     }

@@ -117,7 +117,7 @@ impl Run<'_> {
             let position = &self.taker.position;
             start = match (position.cursor()?, position.covered) {
                 // Cursors are the node's own; what was handled behind the checkpoint is known by its place.
-                (Some(_), Some(covered)) if refused => Start::Checkpoint(covered + 1),
+                (Some(_), Some(covered)) if refused => Start::Checkpoint(covered.saturating_add(1)),
                 (Some(cursor), _) => Start::After(cursor),
                 (None, _) => Start::Tip,
             };

@@ -161,10 +161,9 @@ async fn gone(taker: &Taker<'_>, node: &Node, error: &Error) -> Failure {
 }
 
 fn show(job: &Context, from: u64, to: u64, covered: Option<u64>) {
-    let total = to - from + 1;
-    let done = covered
-        .map_or(0, |covered| (covered + 1).saturating_sub(from))
-        .min(total);
+    let total = to.saturating_sub(from).saturating_add(1);
+    let behind = |covered: u64| covered.saturating_add(1).saturating_sub(from);
+    let done = covered.map_or(0, behind).min(total);
     job.progress()
         .set(done, total)
         .task(format!("Checkpoint {done}/{total} synced"));

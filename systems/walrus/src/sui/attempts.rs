@@ -12,6 +12,9 @@ pub(crate) const WAITS: Backoff = Backoff {
     cap: Duration::from_secs(30),
 };
 
+/// The wait for a node that is behind.
+const BEHIND: Duration = Duration::from_millis(500);
+
 /// What a node answered, and whether it took more than one attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Answered<T> {
@@ -30,7 +33,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Error>>,
 {
-    let mut attempt: u32 = 1;
+    let (mut attempt, mut behind) = (1_u32, false);
     loop {
         let answer = tokio::select! {
             biased;
@@ -44,6 +47,15 @@ where
             }
             Err(error) => error,
         };
+        // A node comes after its chain by itself, and the job has its time limit.
+        if let Error::Behind { .. } = error {
+            if !std::mem::replace(&mut behind, true) {
+                job.warn(error.to_string());
+                job.progress().task("Waiting for the node...");
+            }
+            job.sleep(BEHIND).await?;
+            continue;
+        }
         if !error.may_pass() || attempts.is_some_and(|attempts| attempt >= attempts) {
             return Err(failure(&error));
         }

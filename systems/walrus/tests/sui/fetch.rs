@@ -5,12 +5,12 @@ use std::fs;
 use longhaul::types::State;
 use longhaul_sandbox::{
     aggregator::{Fault, Rule},
-    sui::Object,
+    sui::{Object, Options},
 };
 use longhaul_walrus::{blob_id::BlobId, networks::Network, retrieve::Retrieved};
 use serde_json::{Value, json};
 
-use crate::rig::{PATIENCE, Rig};
+use crate::rig::{Rig, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_blob_of_an_object_is_fetched_and_joins_a_list() {
@@ -161,30 +161,25 @@ async fn a_node_that_is_not_there_is_tried_as_often_as_was_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_is_behind_the_event_is_asked_again() {
-    let rig = Rig::new().await;
-    let blob = rig.todo("Buy milk");
+async fn a_node_that_is_behind_the_event_is_waited_for() {
+    let rig = Rig::with(Options::new().quiet()).await;
+    let (old, new) = (rig.todo("Buy milk"), rig.todo("Buy oat milk"));
+    rig.object("0x6", json!({"walrus_blob_id": old.to_string()}));
     let mut args = rig.fetch("0x6");
-    args.delivery.attempts = 100;
-    // The node has not seen the checkpoint yet in which the object was made.
-    args.seen = Some(rig.node.tip() + 1_000_000);
+    args.delivery.attempts = 1;
+    // The node has not seen the checkpoint yet in which the object was changed.
+    args.seen = Some(rig.node.tip() + 1);
     let job = rig.engine.submit(args).await.expect("submitted");
-    let behind = async {
-        while !rig
-            .log(&job)
-            .await
-            .iter()
+    let said = async || {
+        let log = rig.log(&job).await;
+        log.iter()
             .any(|line| line.contains("is behind: it is at checkpoint"))
-        {
-            tokio::task::yield_now().await;
-        }
     };
-    tokio::time::timeout(PATIENCE, behind)
-        .await
-        .expect("said so");
-    rig.object("0x6", json!({"walrus_blob_id": blob.to_string()}));
+    until("it says that it waits", said).await;
+    rig.object("0x6", json!({"walrus_blob_id": new.to_string()}));
+    rig.node.advance(1);
     let ended = job.wait().await.expect("ended");
     assert_eq!(ended.state(), State::Completed, "{:?}", ended.error());
-    let task = ended.job.progress.current_task;
-    assert_eq!(task.as_deref(), Some("Retrieval completed after retry"));
+    assert!(rig.path("out").join(new.to_string()).is_file());
+    assert!(!rig.path("out").join(old.to_string()).exists());
 }
