@@ -43,6 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             join: None,
             output: Some(folder.path().join("out")),
             attempts: 1,
+            cache_bytes: 0,
         },
     };
     let auto_retrieve = true;
