@@ -91,20 +91,10 @@ impl Chain {
             .map(|object| format!("fetch {}", long(object)));
         let mut wanted: Vec<String> = objects.collect();
         wanted.sort();
-        self.until("all fetches are started", || {
+        until("all fetches are started", || {
             self.fetches().len() >= wanted.len()
         });
         assert_eq!(self.fetches(), wanted);
-    }
-
-    /// Waits for a condition.
-    #[track_caller]
-    pub(crate) fn until(&self, what: &str, met: impl Fn() -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !met() {
-            assert!(Instant::now() < end, "never: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// What a job shows under this name.
@@ -118,7 +108,17 @@ impl Chain {
         let info = self.runtime.block_on(client.server()).expect("a server");
         let pid = i32::try_from(info.pid).ok().and_then(Pid::from_raw);
         kill_process(pid.expect("a process"), Signal::KILL).expect("sent");
-        self.until("it is gone", || !is_alive(info.pid));
+        until("it is gone", || !is_alive(info.pid));
+    }
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub(crate) fn until(what: &str, met: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !met() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

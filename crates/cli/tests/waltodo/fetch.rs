@@ -97,7 +97,7 @@ fn an_object_of_a_network_and_one_for_a_list() {
         out,
     ];
     chain.run(&args).code(0);
-    assert_eq!(chain.lab.files("out"), [blob.clone()]);
+    assert_eq!(chain.lab.files("out"), std::slice::from_ref(&blob));
 
     let args = [
         "fetch",

@@ -2,7 +2,7 @@
 
 use longhaul_sandbox::sui::{Network, Options};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, until};
 
 #[test]
 fn a_monitor_fetches_each_event_once_through_kills_of_the_server() {
@@ -27,7 +27,7 @@ fn a_monitor_fetches_each_event_once_through_kills_of_the_server() {
          💡 Check status: waltodo status ID\n\
          💡 Cancel job: waltodo cancel ID"
     );
-    chain.until("it follows", || chain.metadata(&id, "checkpoint").is_u64());
+    until("it follows", || chain.metadata(&id, "checkpoint").is_u64());
     for round in 0..4 {
         let first = round * 30;
         for object in first..first + 15 {
@@ -38,7 +38,7 @@ fn a_monitor_fetches_each_event_once_through_kills_of_the_server() {
         chain.created(first + 15..first + 30);
         chain.fetched(0..first + 30);
     }
-    chain.until("all are counted", || chain.metadata(&id, "events") == 120);
+    until("all are counted", || chain.metadata(&id, "events") == 120);
     let list = chain.run(&["jobs", "--active"]).code(0).stdout;
     assert!(
         list.contains(&format!("{id} - monitor --events nft-created\n")),
@@ -95,8 +95,8 @@ fn a_bulk_sync_in_the_background() {
         )
     );
     chain.fetched(0..6);
-    chain.until("the blob is there", || {
-        chain.lab.files("out") == [blob.clone()]
+    until("the blob is there", || {
+        chain.lab.files("out") == std::slice::from_ref(&blob)
     });
     let again = chain.run(&args).code(0).stdout;
     assert!(
