@@ -156,6 +156,11 @@ fn basic_and_advanced_usage() {
             &format!("Command: retrieve {blob}"),
         ],
     );
+}
+
+#[test]
+fn error_handling() {
+    let document = Document::new();
     let failed = document.ends(
         1,
         "waltodo retrieve InvalidBlobId --background --wait",
