@@ -21,6 +21,7 @@ mod connection;
 mod error;
 mod folder;
 mod idle;
+mod openapi;
 mod options;
 mod query;
 mod request;

@@ -9,9 +9,11 @@ use crate::{
 
 /// `POST /api/v1/jobs`: start a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SubmitRequest {
     /// Kind of job.
+    #[cfg_attr(feature = "openapi", schema(required = true))]
     pub kind: String,
     /// Args of that kind.
     pub args: Value,
@@ -26,6 +28,7 @@ pub struct SubmitRequest {
     pub priority: Option<i16>,
     /// Names to values, to find the job by.
     #[serde(skip_serializing_if = "Labels::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub labels: Labels,
     /// Not before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,7 @@ pub struct SubmitRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unique_key: Option<String>,
     /// Attempts in all.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
     /// Seconds an attempt may take.
@@ -49,6 +53,7 @@ pub struct SubmitRequest {
 
 /// Answer to a submission, status 202.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitAnswer {
     /// True.
@@ -68,6 +73,7 @@ pub struct SubmitAnswer {
 
 /// Answer to a submission of many, status 202: all of them are taken, in their order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitManyAnswer {
     /// True.
@@ -78,6 +84,7 @@ pub struct SubmitManyAnswer {
 
 /// A job as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobView {
     /// True.
@@ -125,6 +132,7 @@ pub struct JobView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub args: Option<Value>,
     /// Labels.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub labels: Labels,
     /// How it stands, in words.
     pub message: String,
@@ -145,6 +153,7 @@ pub struct JobView {
 
 /// `GET /api/v1/jobs`: a page of jobs, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobPage {
     /// True.
@@ -166,6 +175,7 @@ pub struct JobPage {
 
 /// How many jobs are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Waiting.
@@ -206,6 +216,7 @@ impl Counts {
 
 /// `GET /api/v1/jobs/{id}/items`: a page of items, by position.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ItemPage {
     /// The items.
@@ -217,6 +228,7 @@ pub struct ItemPage {
 
 /// `GET /api/v1/jobs/{id}/log`: a page of log lines, by number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogPage {
     /// The lines.
@@ -228,6 +240,7 @@ pub struct LogPage {
 
 /// `GET /api/v1/jobs/{id}/attempts`: the attempts that did not complete the job, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptPage {
     /// The attempts.
@@ -236,6 +249,7 @@ pub struct AttemptPage {
 
 /// One attempt that did not complete its job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptView {
     /// Claim number of the run.
@@ -255,6 +269,7 @@ pub struct AttemptView {
 
 /// `GET /api/v1/jobs/{id}/artifacts`: what the job stored, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ArtifactPage {
     /// The files.
@@ -263,6 +278,7 @@ pub struct ArtifactPage {
 
 /// A file that a job made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
     /// Its name, unique in the job.
@@ -279,6 +295,7 @@ pub struct Artifact {
 
 /// Answer to a cancel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CancelAnswer {
     /// True.
@@ -293,6 +310,7 @@ pub struct CancelAnswer {
 
 /// `GET /api/v1/server`: who answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerInfo {
     /// Version of the program.
@@ -313,6 +331,7 @@ pub struct ServerInfo {
 
 /// `GET /api/v1/kinds`: every kind that a worker has ever declared, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KindPage {
     /// The kinds.
@@ -321,6 +340,7 @@ pub struct KindPage {
 
 /// A kind of job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KindView {
     /// Its name.
@@ -333,6 +353,7 @@ pub struct KindView {
 
 /// `GET /api/v1/counts`: how many jobs there are, exactly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CountsAnswer {
     /// All of them.
@@ -343,6 +364,7 @@ pub struct CountsAnswer {
 
 /// Counts of one kind in one queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CountsView {
     /// The kind.
@@ -355,6 +377,7 @@ pub struct CountsView {
 
 /// Answer of `/health/live` and `/health/ready`, and to a server stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     /// `ok`, or `stopping`.

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $status:literal;)*) => {
         /// Stable codes of errors that users meet. Each has a page in `docs/errors`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+            $($(#[doc = $doc])* #[serde(rename = $text)] $name,)*
         }
 
         impl ErrorCode {
@@ -20,6 +20,11 @@ macro_rules! codes {
             /// The code as JSON, logs and page names say it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
+            }
+
+            /// What the code means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim()),* }
             }
 
             /// HTTP status of an answer with this code.
@@ -89,6 +94,7 @@ impl fmt::Display for ErrorCode {
 ///
 /// The code is text, as handlers have codes of their own (`blob_not_found`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JobError {
     /// Stable code: one of [`ErrorCode`] or the handler's own.
@@ -115,6 +121,7 @@ impl fmt::Display for JobError {
 
 /// An error answer: RFC 9457 problem document, media type `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Where the error is explained, relative to the documentation.
     #[serde(rename = "type")]
@@ -129,6 +136,7 @@ pub struct Problem {
     pub code: ErrorCode,
     /// Members that the documents expect (`error`, `success`) and that a system adds.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Value>))]
     pub more: Map<String, Value>,
 }
 
@@ -167,6 +175,20 @@ mod tests {
             .collect();
         let codes = ErrorCode::ALL.iter().map(|code| code.as_str().to_owned());
         assert_eq!(pages, codes.collect());
+    }
+
+    #[test]
+    fn the_list_of_pages_says_what_each_code_means() {
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors/README.md");
+        let list = fs::read_to_string(list).expect("the list");
+        for code in ErrorCode::ALL {
+            let row = format!(
+                "| [{code}]({code}.md) | {} | {} |",
+                code.status(),
+                code.meaning()
+            );
+            assert!(list.contains(&row), "{row}");
+        }
     }
 
     #[test]

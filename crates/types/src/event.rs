@@ -9,6 +9,7 @@ pub const MISSED: &str = "missed";
 
 /// What happened to one job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// The job.
@@ -28,6 +29,7 @@ pub struct Event {
 
 /// The kinds of event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "camelCase")]
 pub enum EventKind {
     /// The job was submitted, or changed its state.

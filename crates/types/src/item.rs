@@ -7,6 +7,7 @@ use crate::{JobError, Timestamp};
 
 /// Where an item stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ItemState {
     /// Not begun, or to be begun again.
@@ -36,6 +37,7 @@ impl ItemState {
 
 /// One named part of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its place in the job, from 0, in the order the items were declared.
@@ -58,6 +60,7 @@ pub struct Item {
 
 /// How many items of a job are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ItemCounts {
     /// All of them.

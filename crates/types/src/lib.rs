@@ -1,6 +1,6 @@
 //! Ids, states, progress, events, and the bodies of requests and answers: what Longhaul's programs exchange.
 //!
-//! Serde only, no I/O. JSON is camelCase and times are RFC 3339 in UTC with milliseconds.
+//! Serde only, no I/O; with the feature `openapi`, schemas too. JSON is camelCase and times are RFC 3339 in UTC with milliseconds.
 
 pub mod body;
 pub mod error;
@@ -10,6 +10,8 @@ pub mod id;
 pub mod item;
 pub mod log;
 pub mod progress;
+#[cfg(feature = "openapi")]
+mod schema;
 pub mod state;
 pub mod time;
 

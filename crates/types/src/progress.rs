@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 /// How far a job is. Rates and times are estimates; the rest is what the handler reported.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Progress {
     /// Units done.
@@ -27,6 +28,7 @@ pub struct Progress {
     pub time_left: Option<f64>,
     /// Whatever else the handler wants shown.
     #[serde(skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub metadata: Map<String, Value>,
 }
 

@@ -1,6 +1,8 @@
-//! The native API, a file per part. Every route stands in [`ROUTES`] too, from which a test asks each as a stranger.
+//! The native API, a file per part. Every route stands in [`ROUTES`] too, from which a test asks each as a stranger,
+//! and in the OpenAPI document, which a test compares.
 
 mod artifacts;
+mod documents;
 mod events;
 mod job;
 mod jobs;
@@ -60,6 +62,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/jobs/{id}/attempts"),
     ("GET", "/api/v1/jobs/{id}/artifacts"),
     ("GET", "/api/v1/jobs/{id}/artifacts/{*name}"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
 ];
 
 /// What every route shares.
@@ -122,6 +126,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health/live", get(serve::live))
         .route("/health/ready", get(serve::ready))
         .nest("/api/v1", api)
+        .route("/openapi.json", get(documents::document))
+        .route("/docs", get(documents::page))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))

@@ -7,6 +7,7 @@ mod events;
 mod files;
 mod jobs;
 mod lifecycle;
+mod openapi;
 mod parts;
 mod raw;
 mod submission;

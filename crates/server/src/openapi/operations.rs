@@ -1,0 +1,507 @@
+//! The operations, in the order of the routes, and how one is described.
+
+use longhaul_types::{
+    ErrorCode, Event, ItemState, JobId, Problem, State,
+    body::{
+        ArtifactPage, AttemptPage, CancelAnswer, CountsAnswer, Health, ItemPage, JobPage, JobView,
+        KindPage, LogPage, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+    },
+};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Array, ArrayBuilder, Content, ContentBuilder, HttpMethod, ObjectBuilder, OneOfBuilder, Ref,
+        RefOr, Required, Response, ResponseBuilder, Schema,
+        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle},
+        request_body::RequestBodyBuilder,
+        schema::Type,
+    },
+};
+
+use super::problems::{self, header};
+
+/// What everything behind the guard may answer.
+const GUARDED: [ErrorCode; 3] = [
+    ErrorCode::Unauthorised,
+    ErrorCode::Forbidden,
+    ErrorCode::Internal,
+];
+
+/// One operation, as the document describes it.
+pub(super) struct Entry {
+    pub(super) method: HttpMethod,
+    /// As the router writes it.
+    route: &'static str,
+    operation: OperationBuilder,
+    codes: Vec<ErrorCode>,
+    /// Schemas that it refers to, by name.
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Entry {
+    /// An operation that may be refused as everything may, and while the server stops.
+    fn new(method: HttpMethod, route: &'static str, id: &str, tag: &str, summary: &str) -> Self {
+        let operation = OperationBuilder::new()
+            .operation_id(Some(id))
+            .tag(tag)
+            .summary(Some(summary));
+        let mut entry = Self {
+            method,
+            route,
+            operation,
+            codes: GUARDED.to_vec(),
+            schemas: Vec::new(),
+        };
+        entry.learn::<Problem>();
+        entry.refused(&[ErrorCode::Unavailable])
+    }
+
+    /// An operation on the job with the id in the path.
+    fn on_job(method: HttpMethod, route: &'static str, id: &str, tag: &str, summary: &str) -> Self {
+        let mut entry = Self::new(method, route, id, tag, summary)
+            .refused(&[ErrorCode::BadRequest, ErrorCode::NotFound]);
+        entry.learn::<JobId>();
+        let schema = Ref::from_schema_name(JobId::name());
+        entry.parameter(ParameterIn::Path, "id", schema, "The job's id.")
+    }
+
+    /// Its path, as OpenAPI writes it.
+    pub(super) fn path(&self) -> String {
+        self.route.replace("{*", "{")
+    }
+
+    /// The responses that its codes need, by name.
+    pub(super) fn problems(&self) -> Vec<(String, RefOr<Response>)> {
+        let sets = problems::by_status(&self.codes).into_values();
+        sets.map(|codes| (problems::name(&codes), problems::response(&codes)))
+            .collect()
+    }
+
+    /// The operation with all its answers.
+    pub(super) fn build(self) -> Operation {
+        let mut operation = self.operation;
+        for (status, codes) in problems::by_status(&self.codes) {
+            let response = Ref::from_response_name(problems::name(&codes));
+            operation = operation.response(status.to_string(), response);
+        }
+        operation.build()
+    }
+
+    fn describe(mut self, text: &str) -> Self {
+        self.operation = self.operation.description(Some(text));
+        self
+    }
+
+    fn refused(mut self, codes: &[ErrorCode]) -> Self {
+        self.codes.extend_from_slice(codes);
+        self
+    }
+
+    /// Only what the guard itself says.
+    fn while_stopping(mut self) -> Self {
+        self.codes.retain(|code| *code != ErrorCode::Unavailable);
+        self
+    }
+
+    fn parameter(
+        mut self,
+        place: ParameterIn,
+        name: &str,
+        schema: impl Into<RefOr<Schema>>,
+        text: &str,
+    ) -> Self {
+        let required = match place {
+            ParameterIn::Path => Required::True,
+            _ => Required::False,
+        };
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(place)
+            .required(required)
+            .schema(Some(schema))
+            .description(Some(text));
+        self.operation = self.operation.parameter(parameter);
+        self
+    }
+
+    fn query(self, name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Self {
+        self.parameter(ParameterIn::Query, name, schema, text)
+            .refused(&[ErrorCode::BadRequest])
+    }
+
+    /// A parameter that may be given several times.
+    fn any_of(self, name: &str, item: impl Into<RefOr<Schema>>, text: &str) -> Self {
+        let schema = ArrayBuilder::new().items(item.into());
+        self.query(name, schema, text)
+    }
+
+    fn header(self, name: &str, text: &str) -> Self {
+        self.parameter(ParameterIn::Header, name, text_schema(), text)
+    }
+
+    fn responds(mut self, status: &str, response: ResponseBuilder) -> Self {
+        self.operation = self.operation.response(status, response);
+        self
+    }
+
+    /// Answers with a JSON body.
+    fn answers<T: ToSchema>(mut self, status: &str, text: &str) -> Self {
+        self.learn::<T>();
+        let schema = Ref::from_schema_name(T::name());
+        let content = json(schema);
+        self.responds(status, answer(text).content("application/json", content))
+    }
+
+    /// Takes a schema and all it refers to into the document.
+    fn learn<T: ToSchema>(&mut self) {
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.schemas);
+    }
+}
+
+fn answer(text: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(text)
+}
+
+fn json(schema: impl Into<RefOr<Schema>>) -> Content {
+    ContentBuilder::new().schema(Some(schema)).build()
+}
+
+fn text_schema() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn number(least: usize, most: Option<usize>, default: Option<usize>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(least))
+        .maximum(most)
+        .default(default.map(Into::into))
+}
+
+/// Every operation.
+pub(super) fn operations() -> Vec<Entry> {
+    let mut all = server();
+    all.extend([all_events(), list(), submit()]);
+    all.extend(job());
+    all.push(job_events());
+    all.extend(parts());
+    all.push(artifact());
+    all.extend(documents());
+    all
+}
+
+fn server() -> Vec<Entry> {
+    use HttpMethod::{Get, Post};
+    let new = |method, route, id, summary| Entry::new(method, route, id, "server", summary);
+    vec![
+        new(Get, "/health/live", "live", "Whether the process answers")
+            .while_stopping()
+            .answers::<Health>("200", "It does."),
+        new(Get, "/health/ready", "ready", "Whether the store answers too")
+            .answers::<Health>("200", "It does."),
+        new(Get, "/api/v1/server", "server", "Who answers, and what runs here")
+            .answers::<ServerInfo>("200", "Version, process, kinds and counts."),
+        new(Post, "/api/v1/server/stop", "stopServer", "Stop the server gracefully")
+            .describe("What runs goes on from its checkpoint with the next server. Needs the unix socket or an admin token.")
+            .answers::<Health>("202", "It stops."),
+        new(Get, "/api/v1/kinds", "kinds", "Every kind that a worker has ever declared")
+            .answers::<KindPage>("200", "The kinds, by name."),
+        new(Get, "/api/v1/counts", "counts", "How many jobs there are, exactly")
+            .refused(&[ErrorCode::BadRequest])
+            .answers::<CountsAnswer>("200", "By state, and by kind and queue."),
+    ]
+}
+
+fn stream(mut entry: Entry, text: &str) -> Entry {
+    entry.learn::<Event>();
+    let content = json(text_schema().description(Some(
+        "Messages `event`, `id` and `data`: the name of the event, its number, and the schema Event as JSON.",
+    )));
+    let response = answer(text).content("text/event-stream", content);
+    entry.responds("200", response).describe(
+        "Events are hints, the job is the truth: after a message `missed` read again what you care about. A stream that \
+         is quiet sends a comment every 15 s.",
+    )
+}
+
+fn all_events() -> Entry {
+    let entry = Entry::new(
+        HttpMethod::Get,
+        "/api/v1/events",
+        "events",
+        "events",
+        "Follow every job",
+    )
+    .any_of("kind", text_schema(), "Only jobs of these kinds.")
+    .header("Last-Event-ID", "Who was here before gets `missed` first.");
+    stream(entry, "Every event from now on.")
+}
+
+fn job_events() -> Entry {
+    let route = "/api/v1/jobs/{id}/events";
+    let entry = Entry::on_job(
+        HttpMethod::Get,
+        route,
+        "jobEvents",
+        "events",
+        "Follow a job",
+    );
+    stream(
+        entry,
+        "Where the job stands, then what happens to it; the stream ends after the job has.",
+    )
+}
+
+fn list() -> Entry {
+    let statuses = ["pending", "processing", "completed", "failed", "cancelled"];
+    let states = State::ALL.map(State::as_str);
+    let labels = ObjectBuilder::new()
+        .property_names(Some(text_schema().pattern(Some("^label\\."))))
+        .additional_properties(Some(text_schema()));
+    let mut entry = Entry::new(
+        HttpMethod::Get,
+        "/api/v1/jobs",
+        "jobs",
+        "jobs",
+        "List jobs, newest first",
+    )
+    .any_of(
+        "status",
+        text_schema().enum_values(Some(statuses)),
+        "Any of these statuses.",
+    )
+    .any_of(
+        "state",
+        text_schema().enum_values(Some(states)),
+        "Any of these states.",
+    )
+    .any_of(
+        "kind",
+        text_schema(),
+        "Any of these kinds; `walrus.*` is every kind that begins so.",
+    )
+    .any_of("queue", text_schema(), "Any of these queues.")
+    .query("limit", number(1, Some(100), Some(50)), "Jobs of a page.")
+    .query(
+        "page",
+        number(1, None, None),
+        "The page by number, up to the job 10000.",
+    )
+    .query(
+        "cursor",
+        number(0, None, None),
+        "`nextCursor` of the page before; not with `page`.",
+    )
+    .answers::<JobPage>("200", "A page; its jobs have neither args nor results.");
+    let labels = ParameterBuilder::new()
+        .name("labels")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(true))
+        .schema(Some(labels))
+        .description(Some("`label.NAME=VALUE`: only jobs with all these labels."));
+    entry.operation = entry.operation.parameter(labels);
+    entry
+}
+
+fn one_or_many<One: ToSchema>(many: impl Into<RefOr<Schema>>) -> Content {
+    let one = Ref::from_schema_name(One::name());
+    json(OneOfBuilder::new().item(one).item(many))
+}
+
+fn submit() -> Entry {
+    let mut entry = Entry::new(
+        HttpMethod::Post,
+        "/api/v1/jobs",
+        "submit",
+        "jobs",
+        "Submit a job, or many",
+    )
+    .describe("Once answered, the jobs are on disk. An array is taken whole or not at all.")
+    .header(
+        "Idempotency-Key",
+        "For 24 h a second submission with this key gets the first one's job.",
+    )
+    .refused(&[
+        ErrorCode::BadRequest,
+        ErrorCode::InvalidArgs,
+        ErrorCode::RequestTimeout,
+        ErrorCode::IdTaken,
+        ErrorCode::TooLarge,
+        ErrorCode::UnsupportedMediaType,
+        ErrorCode::UnknownKind,
+        ErrorCode::QueueFull,
+    ]);
+    entry.learn::<SubmitRequest>();
+    entry.learn::<SubmitAnswer>();
+    entry.learn::<SubmitManyAnswer>();
+    let many = Array::new(Ref::from_schema_name(SubmitRequest::name()));
+    let body = RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/json", one_or_many::<SubmitRequest>(many));
+    entry.operation = entry.operation.request_body(Some(body.build()));
+    let many = Ref::from_schema_name(SubmitManyAnswer::name());
+    let accepted = answer("Accepted, and never lost.")
+        .header("Location", header("The job, when it was one."))
+        .content("application/json", one_or_many::<SubmitAnswer>(many));
+    entry.responds("202", accepted)
+}
+
+fn job() -> Vec<Entry> {
+    use HttpMethod::{Delete, Get, Post};
+    let on = |method, route, id, summary| Entry::on_job(method, route, id, "jobs", summary);
+    let illegal = &[ErrorCode::IllegalTransition];
+    let cancelled =
+        "Cancelled, or being cancelled: a running job ends as cancelled once its run has stopped.";
+    vec![
+        on(Get, "/api/v1/jobs/{id}", "job", "Read a job")
+            .answers::<JobView>("200", "The job, with its args and results."),
+        on(
+            Delete,
+            "/api/v1/jobs/{id}",
+            "removeJob",
+            "Remove an ended job and all it left",
+        )
+        .refused(illegal)
+        .answers::<JobView>("200", "The job as it was."),
+        on(
+            Get,
+            "/api/v1/jobs/{id}/status",
+            "jobStatus",
+            "Read a job, as `pollUrl` has it",
+        )
+        .answers::<JobView>("200", "The job, with its args and results."),
+        on(
+            Delete,
+            "/api/v1/jobs/{id}/status",
+            "cancelByStatus",
+            "Cancel a job",
+        )
+        .refused(illegal)
+        .answers::<CancelAnswer>("200", cancelled),
+        on(Post, "/api/v1/jobs/{id}/cancel", "cancel", "Cancel a job")
+            .refused(illegal)
+            .answers::<CancelAnswer>("200", cancelled),
+        on(
+            Post,
+            "/api/v1/jobs/{id}/retry",
+            "retry",
+            "Give an ended job another go",
+        )
+        .describe("Failed items run again, finished ones are kept.")
+        .refused(illegal)
+        .answers::<JobView>("200", "The job, waiting."),
+        on(
+            Post,
+            "/api/v1/jobs/{id}/start",
+            "start",
+            "Run a held or scheduled job now",
+        )
+        .refused(illegal)
+        .answers::<JobView>("200", "The job, waiting for a slot."),
+    ]
+}
+
+fn parts() -> Vec<Entry> {
+    let on = |route, id, summary| Entry::on_job(HttpMethod::Get, route, id, "parts", summary);
+    let page = |entry: Entry, what: &str| {
+        entry
+            .query(
+                "after",
+                number(0, None, None),
+                "`nextAfter` of the page before.",
+            )
+            .query("limit", number(1, Some(1000), Some(100)), what)
+    };
+    let state = text_schema().enum_values(Some(ItemState::ALL.map(ItemState::as_str)));
+    let items = on("/api/v1/jobs/{id}/items", "items", "The items, by position").query(
+        "state",
+        state,
+        "Only items in this state.",
+    );
+    let log = on("/api/v1/jobs/{id}/log", "log", "The log, by number").query(
+        "tail",
+        number(1, Some(1000), None),
+        "Only this many last lines; not with `after`.",
+    );
+    vec![
+        page(items, "Items of a page.").answers::<ItemPage>("200", "A page of items."),
+        page(log, "Lines of a page.").answers::<LogPage>("200", "A page of lines."),
+        on(
+            "/api/v1/jobs/{id}/attempts",
+            "attempts",
+            "The attempts that did not complete the job",
+        )
+        .answers::<AttemptPage>("200", "The attempts, oldest first."),
+        on(
+            "/api/v1/jobs/{id}/artifacts",
+            "artifacts",
+            "The files the job stored",
+        )
+        .answers::<ArtifactPage>("200", "The files, by name."),
+    ]
+}
+
+fn artifact() -> Entry {
+    let route = "/api/v1/jobs/{id}/artifacts/{*name}";
+    let content = || ContentBuilder::new().build();
+    let file = |text: &str| {
+        answer(text)
+            .header("ETag", header("The SHA-256 of the whole file."))
+            .header("Accept-Ranges", header("`bytes`"))
+            .header(
+                "Content-Disposition",
+                header("An attachment with the last part of the name."),
+            )
+            .content("*/*", content())
+    };
+    Entry::on_job(
+        HttpMethod::Get,
+        route,
+        "artifact",
+        "parts",
+        "Download a file",
+    )
+    .describe("Never shown as part of this site: an attachment, unsniffed, under a sandbox.")
+    .parameter(
+        ParameterIn::Path,
+        "name",
+        text_schema(),
+        "The file's name; it may have slashes.",
+    )
+    .header(
+        "Range",
+        "`bytes=FIRST-LAST`: one range; several get the whole file.",
+    )
+    .header(
+        "If-Range",
+        "Only a range of the file with this tag; else the whole file.",
+    )
+    .header("If-None-Match", "Nothing when the file still has this tag.")
+    .refused(&[ErrorCode::RangeNotSatisfiable])
+    .responds("200", file("The whole file, with its own media type."))
+    .responds(
+        "206",
+        file("The range.").header("Content-Range", header("`bytes FIRST-LAST/SIZE`")),
+    )
+    .responds("304", answer("The file still has that tag."))
+}
+
+fn documents() -> Vec<Entry> {
+    let new = |route, id, summary| Entry::new(HttpMethod::Get, route, id, "documents", summary);
+    let object = json(ObjectBuilder::new().schema_type(Type::Object));
+    let page = json(text_schema());
+    vec![
+        new("/openapi.json", "openapi", "This document").responds(
+            "200",
+            answer("OpenAPI 3.1.").content("application/json", object),
+        ),
+        new("/docs", "docs", "This document as a page").responds(
+            "200",
+            answer("A page of its own, without scripts and without anything from elsewhere.")
+                .content("text/html", page),
+        ),
+    ]
+}
