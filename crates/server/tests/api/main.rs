@@ -5,6 +5,7 @@ mod doors;
 mod errors;
 mod events;
 mod files;
+mod guide;
 mod jobs;
 mod lifecycle;
 mod openapi;
