@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        bench, cancel, completions, demo, doctor, jobs, logs, man, remove, retry, run, sandbox,
-        serve, service, start, status, submit, watch,
+        bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
+        sandbox, serve, service, start, status, submit, watch,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -52,6 +52,8 @@ enum Command {
     Start(start::Args),
     /// Remove jobs that have ended
     Remove(remove::Args),
+    /// List queues, and pause or resume one
+    Queues(queues::Args),
     /// Run the server here, until it is told to stop
     Serve(serve::Args),
     /// Have systemd run the server, from login or boot on
@@ -118,6 +120,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Retry(args) => retry::run(args, settings).await,
             Command::Start(args) => start::run(args, settings).await,
             Command::Remove(args) => remove::run(args, settings).await,
+            Command::Queues(args) => queues::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),

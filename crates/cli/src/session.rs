@@ -107,6 +107,7 @@ impl From<Error> for Fail {
                     ErrorCode::Unauthorised => fail.hint(
                         "Name the file that holds the server's token with --token-file or LONGHAUL_TOKEN_FILE.",
                     ),
+                    ErrorCode::UnknownQueue => fail.hint("Which queues there are: longhaul queues"),
                     ErrorCode::UnknownKind => fail.hint("Which kinds there are: longhaul doctor"),
                     _ => fail,
                 }

@@ -13,7 +13,7 @@ use reqwest::{
 use crate::{Client, Error, jobs::job};
 
 /// What stands for itself in a path. A slash does not: as part of a name it must not make dot segments.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -4,13 +4,14 @@ use longhaul_types::{
     ItemState, JobId,
     body::{
         Artifact, ArtifactPage, AttemptPage, AttemptView, CancelAnswer, CountsAnswer, Health,
-        ItemPage, JobPage, JobView, KindPage, KindView, LogPage, ServerInfo, SubmitAnswer,
-        SubmitManyAnswer, SubmitRequest,
+        ItemPage, JobPage, JobView, KindPage, KindView, LogPage, QueuePage, QueueView, ServerInfo,
+        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
 };
+use percent_encoding::utf8_percent_encode;
 use reqwest::{Method, RequestBuilder};
 
-use crate::{Client, Error, JobsQuery, query::Query};
+use crate::{Client, Error, JobsQuery, download::SEGMENT, query::Query};
 
 impl Client {
     /// Starts a job. It is on disk when this returns.
@@ -125,6 +126,22 @@ impl Client {
         self.ask(self.get("/api/v1/counts")).await
     }
 
+    /// Every queue, by name.
+    pub async fn queues(&self) -> Result<Vec<QueueView>, Error> {
+        let page: QueuePage = self.ask(self.get("/api/v1/queues")).await?;
+        Ok(page.queues)
+    }
+
+    /// Has nothing of a queue start until [`Self::resume_queue`]; jobs that run go on. Needs an administrator's rights.
+    pub async fn pause_queue(&self, name: &str) -> Result<QueueView, Error> {
+        self.ask(self.post(&queue(name, "/pause"))).await
+    }
+
+    /// Has what waits in a queue start again, at once. Needs an administrator's rights.
+    pub async fn resume_queue(&self, name: &str) -> Result<QueueView, Error> {
+        self.ask(self.post(&queue(name, "/resume"))).await
+    }
+
     /// Who answers.
     pub async fn server(&self) -> Result<ServerInfo, Error> {
         self.ask(self.get("/api/v1/server")).await
@@ -152,6 +169,11 @@ impl Client {
     fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
+}
+
+fn queue(name: &str, part: &str) -> String {
+    let name = utf8_percent_encode(name, SEGMENT);
+    format!("/api/v1/queues/{name}{part}")
 }
 
 /// The path of a job's part. An id needs no escaping: it has only characters that stand for themselves in a path.

@@ -8,7 +8,7 @@ use longhaul::{
     model::WorkerId,
     rusqlite::Connection,
     store::{
-        Error, Filter, Insert, Kind, Request, SqliteStore,
+        ClaimRequest, Error, Filter, Insert, Kind, Request, SqliteStore,
         sqlite::{Options, submit_in},
     },
     types::{Labels, Reason, State, Timestamp},
@@ -285,4 +285,43 @@ async fn a_large_backlog_is_listed_newest_first_wherever_it_stands() {
     let page = store.jobs(&both, None, 3).await.expect("jobs");
     let ids: Vec<&str> = page.iter().map(|job| job.id.as_str()).collect();
     assert_eq!(ids, newest("test.other"));
+}
+
+#[tokio::test]
+async fn a_guests_pause_outlives_everyone_and_holds_for_the_owner() {
+    let folder = folder();
+    let owner = open(&folder);
+    with_kind(&owner).await;
+    let worker = WorkerId::new();
+    owner
+        .join(&worker, None, Timestamp(1))
+        .await
+        .expect("joined");
+    owner
+        .insert(vec![job("a"), job("b")])
+        .await
+        .expect("inserted");
+    let one = ClaimRequest {
+        worker: worker.clone(),
+        now: Timestamp(2_000),
+        slots: vec![("default".to_owned(), 1)],
+        kinds: vec!["test.kind".to_owned()],
+    };
+    // The owner now remembers that nothing is paused.
+    assert_eq!(owner.claim(one.clone()).await.expect("claimed").len(), 1);
+    let guest = guest(&folder).expect("a guest");
+    guest.pause("default", Timestamp(2)).await.expect("paused");
+    assert_eq!(owner.claim(one.clone()).await.expect("claimed").len(), 0);
+    drop((guest, owner));
+
+    let owner = open(&folder);
+    owner
+        .join(&worker, None, Timestamp(1))
+        .await
+        .expect("joined");
+    let paused = owner.paused().await.expect("paused");
+    assert_eq!(paused["default"], Timestamp(2));
+    assert_eq!(owner.claim(one.clone()).await.expect("claimed").len(), 0);
+    owner.resume("default").await.expect("resumed");
+    assert_eq!(owner.claim(one).await.expect("claimed").len(), 1);
 }

@@ -375,6 +375,32 @@ pub struct CountsView {
     pub counts: Counts,
 }
 
+/// `GET /api/v1/queues`: every queue that a kind names, that this server runs jobs of, that holds jobs, or that is
+/// paused, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueuePage {
+    /// The queues.
+    pub queues: Vec<QueueView>,
+}
+
+/// A queue. Also the answer to its pause and its resume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueView {
+    /// Its name.
+    pub name: String,
+    /// Whether its jobs wait until somebody resumes it; those that run go on.
+    pub paused: bool,
+    /// Since when it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// Jobs of it that this server runs at a time; 0 when it runs none.
+    pub concurrency: u32,
+    /// Its jobs per state.
+    pub counts: Counts,
+}
+
 /// Answer of `/health/live` and `/health/ready`, and to a server stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

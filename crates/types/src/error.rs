@@ -46,6 +46,8 @@ codes! {
     Forbidden = "forbidden", 403;
     /// No such job, or one of another owner.
     NotFound = "not_found", 404;
+    /// No such queue.
+    UnknownQueue = "unknown_queue", 404;
     /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405;
     /// The request came too slowly.

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod jobs;
 pub mod logs;
 pub mod man;
+pub mod queues;
 pub mod remove;
 pub mod retry;
 pub mod run;

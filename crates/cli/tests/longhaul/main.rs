@@ -5,6 +5,7 @@ mod support;
 mod commands;
 mod daemon;
 mod exit_codes;
+mod queues;
 mod run;
 mod safety;
 mod terminal;

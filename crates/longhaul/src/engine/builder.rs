@@ -1,7 +1,7 @@
 //! How an engine is set up and started.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
@@ -34,7 +34,7 @@ const CONCURRENCY: u32 = 16;
 pub struct Builder {
     origin: Origin,
     registry: Registry,
-    queues: HashMap<String, u32>,
+    queues: BTreeMap<String, u32>,
     concurrency: u32,
     limits: Limits,
     clock: SharedClock,
@@ -71,7 +71,7 @@ impl Builder {
         Self {
             origin,
             registry: Registry::default(),
-            queues: HashMap::new(),
+            queues: BTreeMap::new(),
             concurrency: CONCURRENCY,
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
@@ -201,6 +201,9 @@ impl Builder {
             artifacts,
             scratch,
             worker: WorkerId::new(),
+            slots: self.slots(),
+            paused: Mutex::default(),
+            reading_pauses: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
@@ -222,17 +225,26 @@ impl Builder {
         Ok(Engine::new(core, tasks))
     }
 
+    /// Runs at a time by queue.
+    fn slots(&self) -> BTreeMap<String, u32> {
+        if !self.works {
+            return BTreeMap::new();
+        }
+        let mut slots = self.queues.clone();
+        for queue in self.registry.queues().chain([DEFAULT_QUEUE]) {
+            slots.entry(queue.to_owned()).or_insert(self.concurrency);
+        }
+        slots
+    }
+
     async fn start_work(&self, core: &Arc<Core>) -> Result<Tasks, Error> {
         core.store
             .join(&core.worker, self.lease, core.clock.now())
             .await?;
         heartbeat::rescue(core).await;
-        let mut queues = self.queues.clone();
-        for queue in core.registry.queues().chain([DEFAULT_QUEUE]) {
-            queues.entry(queue.to_owned()).or_insert(self.concurrency);
-        }
+        core.read_pauses().await?;
         let (ends, to_write) = mpsc::channel(ends::BACKLOG);
-        let worker = Worker::new(Arc::clone(core), queues, ends);
+        let worker = Worker::new(Arc::clone(core), ends);
         Ok(Tasks {
             work: vec![
                 tokio::spawn(worker.work()),

@@ -1,7 +1,7 @@
 //! What every part of an engine shares, and the one path by which runs write.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -30,6 +30,12 @@ pub(crate) struct Core {
     pub(crate) artifacts: Artifacts,
     pub(crate) scratch: PathBuf,
     pub(crate) worker: WorkerId,
+    /// Runs at a time by queue; empty without a worker.
+    pub(crate) slots: BTreeMap<String, u32>,
+    /// Queues that are paused, as read last.
+    pub(crate) paused: Mutex<BTreeSet<String>>,
+    /// Held while that is read anew.
+    pub(crate) reading_pauses: tokio::sync::Mutex<()>,
     /// Something may be due: the worker looks.
     pub(crate) wake: Notify,
     /// The engine stops: no new runs, and those that run are asked to end.

@@ -19,6 +19,9 @@ pub enum Error {
     /// No such job, or another owner's.
     #[error("no job with id '{0}'")]
     NotFound(JobId),
+    /// No kind names such a queue, no job is in it, and this process runs none of it.
+    #[error("there is no queue '{0}'; check the spelling")]
+    UnknownQueue(String),
     /// The job's state does not allow this.
     #[error("job '{id}' is {state}: {}", why_not(*request, *state))]
     Illegal {
@@ -121,6 +124,7 @@ impl Error {
                 }
             },
             Self::NotFound(_) => ErrorCode::NotFound,
+            Self::UnknownQueue(_) => ErrorCode::UnknownQueue,
             Self::Illegal { .. } => ErrorCode::IllegalTransition,
             Self::Args(_) | Self::Json { .. } => ErrorCode::InvalidArgs,
             Self::TooLarge { .. } => ErrorCode::TooLarge,

@@ -1,4 +1,4 @@
-//! The worker's heartbeat: keeps its lease and hears of cancels from elsewhere.
+//! The worker's heartbeat: keeps its lease and hears of cancels and pauses from elsewhere.
 //!
 //! It runs beside the jobs, never inside one, so that a long job keeps its lease.
 
@@ -32,6 +32,9 @@ pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
                 elsewhere = true;
             }
             () = core.closed.cancelled() => return,
+        }
+        if let Err(error) = core.read_pauses().await {
+            tracing::warn!(%error, "could not ask which queues are paused; trying again");
         }
         if lease.is_none() && core.all_held().is_empty() {
             continue;

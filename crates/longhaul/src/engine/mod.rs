@@ -8,6 +8,7 @@ mod flush;
 mod handle;
 mod heartbeat;
 mod hub;
+mod queues;
 mod registry;
 mod run;
 mod submit;
@@ -28,6 +29,7 @@ pub(crate) use core::Core;
 pub use error::Error;
 pub use handle::{Ended, JobHandle};
 pub use hub::{Events, Heard};
+pub use queues::Queue;
 
 use crate::{
     artifacts::Artifacts,

@@ -54,7 +54,6 @@ pub(crate) enum Done {
 pub(crate) struct Worker {
     core: Arc<Core>,
     kinds: Vec<String>,
-    limits: HashMap<String, u32>,
     running: HashMap<String, u32>,
     parked: HashMap<Seq, (Arc<Held>, Timestamp)>,
     next_checks: BinaryHeap<Reverse<(Timestamp, Seq)>>,
@@ -68,16 +67,11 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(
-        core: Arc<Core>,
-        limits: HashMap<String, u32>,
-        ends: mpsc::Sender<Ending>,
-    ) -> Self {
-        let slots: usize = limits.values().map(|slots| *slots as usize).sum();
+    pub(crate) fn new(core: Arc<Core>, ends: mpsc::Sender<Ending>) -> Self {
+        let slots: usize = core.slots.values().map(|slots| *slots as usize).sum();
         Self {
             kinds: core.registry.names(),
             core,
-            limits,
             running: HashMap::new(),
             parked: HashMap::new(),
             next_checks: BinaryHeap::new(),
@@ -123,14 +117,15 @@ impl Worker {
     }
 
     fn free(&self, queue: &str) -> u32 {
-        let limit = self.limits.get(queue).copied().unwrap_or(0);
+        let limit = self.core.slots.get(queue).copied().unwrap_or(0);
         limit.saturating_sub(self.running.get(queue).copied().unwrap_or(0))
     }
 
     /// Claims for all free slots. Answers whether there may be more, and when something is due next.
     async fn claim(&mut self) -> (bool, Option<Timestamp>) {
         let slots: Vec<(String, u32)> = self
-            .limits
+            .core
+            .slots
             .keys()
             .map(|queue| (queue.clone(), self.free(queue)))
             .filter(|(_, free)| *free > 0)
@@ -249,7 +244,7 @@ impl Worker {
         }
     }
 
-    /// Starts the checks whose time has come, as far as slots are free.
+    /// Starts the checks whose time has come, as far as slots are free and their queues not paused.
     fn start_due_checks(&mut self) {
         let now = self.core.clock.now();
         while let Some(Reverse((at, seq))) = self.next_checks.peek().copied() {
@@ -275,10 +270,10 @@ impl Worker {
                 continue;
             }
             let queue = &held.job.queue;
-            if full.contains(queue) || self.free(queue) == 0 {
+            if full.contains(queue) || self.free(queue) == 0 || self.core.is_paused(queue) {
                 full.insert(queue.clone());
                 waiting.push_back(seq);
-                if full.len() == self.limits.len() {
+                if full.len() == self.core.slots.len() {
                     break;
                 }
                 continue;

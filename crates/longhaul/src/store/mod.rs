@@ -469,6 +469,16 @@ pub trait Store: Send + Sync + 'static {
     /// Exact counts by kind and queue, of one owner or of all.
     async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error>;
 
+    /// The queues that are paused, each with when that was.
+    async fn paused(&self) -> Result<BTreeMap<String, Timestamp>, Error>;
+
+    /// Pauses a queue: no job of it is claimed, by any worker, until it is resumed; what runs goes on. The name may be one
+    /// that nothing else has. Pausing twice keeps the first time.
+    async fn pause(&self, queue: &str, now: Timestamp) -> Result<(), Error>;
+
+    /// Lets the jobs of a queue be claimed again. A queue that is not paused is left as it is.
+    async fn resume(&self, queue: &str) -> Result<(), Error>;
+
     /// A page of a job's items by position, after `after`; only in `state` when given.
     async fn items(
         &self,

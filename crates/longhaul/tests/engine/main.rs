@@ -4,4 +4,5 @@
 mod ends;
 mod monitors;
 mod parts;
+mod queues;
 mod support;

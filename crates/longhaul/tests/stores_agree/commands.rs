@@ -37,6 +37,8 @@ pub(super) enum Command {
     Rescue,
     Expire,
     Ask(Request, Option<&'static str>, Vec<Index>),
+    Pause(&'static str),
+    Resume(&'static str),
     Jobs(Selection),
     Sweep(Vec<Part>),
 }
@@ -259,6 +261,8 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         3 => Just(Command::Rescue),
         3 => Just(Command::Expire),
         8 => asked.prop_map(|(request, owner, ids)| Command::Ask(request, owner, ids)),
+        1 => select(&QUEUES[..]).prop_map(Command::Pause),
+        2 => select(&QUEUES[..]).prop_map(Command::Resume),
         2 => selection().prop_map(Command::Jobs),
         2 => vec(part, 1..3).prop_map(Command::Sweep),
     ]

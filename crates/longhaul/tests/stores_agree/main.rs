@@ -288,6 +288,8 @@ async fn answer(
             let ids = ids.iter().map(|which| known.id(*which)).collect();
             said(&store.ask(*request, *owner, ids, now).await)
         }
+        Command::Pause(queue) => said(&store.pause(queue, now).await),
+        Command::Resume(queue) => said(&store.resume(queue).await),
         Command::Jobs(selection) => {
             let before = selection.before.map(|which| known.job(which));
             said(
@@ -344,6 +346,7 @@ async fn write(
 /// All that a store holds, as text.
 async fn holds(store: &dyn Store, now: Timestamp) -> String {
     let mut text = said(&store.kinds().await);
+    text += &said(&store.paused().await);
     for name in WORKERS {
         let mut held = store.held(&WorkerId::named(name)).await;
         if let Ok(held) = &mut held {

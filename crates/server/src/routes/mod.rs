@@ -7,6 +7,7 @@ mod events;
 mod job;
 mod jobs;
 mod parts;
+mod queues;
 mod serve;
 
 use std::{
@@ -46,6 +47,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/server/stop"),
     ("GET", "/api/v1/kinds"),
     ("GET", "/api/v1/counts"),
+    ("GET", "/api/v1/queues"),
+    ("POST", "/api/v1/queues/{queue}/pause"),
+    ("POST", "/api/v1/queues/{queue}/resume"),
     ("GET", "/api/v1/events"),
     ("GET", "/api/v1/jobs"),
     ("POST", "/api/v1/jobs"),
@@ -119,6 +123,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/server/stop", post(serve::stop))
         .route("/kinds", get(serve::kinds))
         .route("/counts", get(serve::counts))
+        .route("/queues", get(queues::list))
+        .route("/queues/{queue}/pause", post(queues::pause))
+        .route("/queues/{queue}/resume", post(queues::resume))
         .route("/events", get(events::all))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .nest("/jobs/{id}", one);

@@ -20,6 +20,7 @@ async fn every_route_refuses_a_stranger() {
     let paths = ROUTES.iter().copied().chain([("GET", "/nothing")]);
     for (method, path) in paths {
         let path = path.replace("{id}", "x").replace("{*name}", "y");
+        let path = path.replace("{queue}", "z");
         let ask = |token: Option<&str>| {
             let method: Method = method.parse().unwrap();
             let request = http.request(method, rig.url(&path));

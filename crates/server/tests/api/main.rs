@@ -10,6 +10,7 @@ mod jobs;
 mod lifecycle;
 mod openapi;
 mod parts;
+mod queues;
 mod raw;
 mod submission;
 mod support;

@@ -1,7 +1,7 @@
 //! Due jobs for a worker.
 //!
 //! Invariant: a job is claimed along [`next`], gets a claim number higher than every one before, and is held by one
-//! worker. What is not due is in an index of its own, so that it never slows a claim.
+//! worker; of a paused queue nothing is. What is not due is in an index of its own, so that it never slows a claim.
 
 use longhaul_types::{ItemCounts, Progress, State, Timestamp};
 use rusqlite::OptionalExtension;
@@ -37,6 +37,9 @@ pub(super) fn claim(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<Vec<Claim
         let Some(queue) = tx.find_name(queue_name)? else {
             continue;
         };
+        if tx.is_paused(queue)? {
+            continue;
+        }
         let seqs = candidates(tx, queue, &kinds, *slots, request.now)?;
         let taken = Taken {
             queue,

@@ -24,6 +24,7 @@ mod write;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -285,6 +286,20 @@ impl Store for SqliteStore {
         self.readers
             .read(move |db| read::counts(db, owner.as_deref()))
             .await
+    }
+
+    async fn paused(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
+        self.readers.read(read::paused).await
+    }
+
+    async fn pause(&self, queue: &str, now: Timestamp) -> Result<(), Error> {
+        let queue = queue.to_owned();
+        self.writer.call(move |tx| tx.pause(&queue, now)).await
+    }
+
+    async fn resume(&self, queue: &str) -> Result<(), Error> {
+        let queue = queue.to_owned();
+        self.writer.call(move |tx| tx.resume(&queue)).await
     }
 
     async fn items(

@@ -3,11 +3,12 @@
 //! Invariant: a reader sees what was committed before it asked, and never waits for the writer.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use longhaul_types::{Item, ItemState, JobId, LogLine, State, body::Counts};
+use longhaul_types::{Item, ItemState, JobId, LogLine, State, Timestamp, body::Counts};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tokio::sync::Semaphore;
 
@@ -168,6 +169,14 @@ pub(super) fn counts(db: &Connection, owner: Option<&str>) -> rusqlite::Result<C
         *found.of_mut(state) += n;
     }
     Ok(counts)
+}
+
+/// The queues that are paused, each with when that was.
+pub(super) fn paused(db: &Connection) -> rusqlite::Result<BTreeMap<String, Timestamp>> {
+    let rows = all(db, Sql::Paused, [], |row| {
+        Ok((row.get(0)?, row::time(row, 1)?))
+    })?;
+    Ok(rows.into_iter().collect())
 }
 
 /// A page of a job's items.

@@ -114,6 +114,8 @@ statements! {
     NameFind = "name_find",
     NameText = "name_text",
     Park = "park",
+    Pause = "pause",
+    Paused = "paused",
     ProgressRead = "progress_read",
     ProgressWrite = "progress_write",
     Promote = "promote",
@@ -122,6 +124,7 @@ statements! {
     ReadyFirst = "ready_first",
     RescueRead = "rescue_read",
     Rescued = "rescued",
+    Resume = "resume",
     ResultWrite = "result_write",
     Rollback = "rollback",
     Savepoint = "savepoint",
@@ -318,12 +321,13 @@ mod tests {
     fn no_statement_reads_through_tables_that_grow() {
         // What reads rows in order, and stops at the end of its page.
         const PAGES: [Sql; 3] = [Sql::ListAll, Sql::ListScan, Sql::ListWindow];
-        // Growing with owners and kinds, not with jobs.
-        const SMALL: [&str; 4] = [
+        // Growing with owners, kinds and queues, not with jobs.
+        const SMALL: [&str; 5] = [
             "longhaul_names",
             "longhaul_kinds",
             "longhaul_workers",
             "longhaul_counts",
+            "longhaul_pauses",
         ];
         let mut db = Connection::open_in_memory().expect("a database");
         open::migrate(&mut db, Path::new(":memory:")).expect("the schema");

@@ -3,9 +3,13 @@
 //! Invariants: what is remembered here between transactions is what the file says, or forgotten (after a rollback, and
 //! when another process has written); counts are written once a commit, in the commit that changed them.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
-use longhaul_types::State;
+use longhaul_types::{State, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
@@ -65,6 +69,7 @@ pub(super) struct Tx<'c> {
     kinds: Option<HashMap<Box<str>, KnownKind>>,
     sweep_after: HashMap<i64, i64>,
     pending: Option<HashMap<i64, i64>>,
+    paused: Option<HashSet<i64>>,
     next_seq: Option<Seq>,
     deltas: Vec<Delta>,
     /// Where the deltas of the command begin that can be undone alone.
@@ -104,6 +109,7 @@ impl<'c> Tx<'c> {
             kinds: None,
             sweep_after: HashMap::new(),
             pending: None,
+            paused: None,
             next_seq: None,
             deltas: Vec::new(),
             mark: 0,
@@ -118,6 +124,7 @@ impl<'c> Tx<'c> {
         self.texts.clear();
         self.forget_kinds();
         self.pending = None;
+        self.paused = None;
         self.next_seq = None;
         self.deltas.clear();
         self.mark = 0;
@@ -235,6 +242,34 @@ impl<'c> Tx<'c> {
                 queue: name.to_owned(),
                 limit: self.bounds.queue_depth,
             }));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing of a queue is to be claimed.
+    pub(super) fn is_paused(&mut self, queue: i64) -> rusqlite::Result<bool> {
+        if let Some(paused) = &self.paused {
+            return Ok(paused.contains(&queue));
+        }
+        let statement = self.sql.get(Sql::Paused)?;
+        let paused: rusqlite::Result<HashSet<i64>> =
+            statement.query_map([], |row| row.get(2))?.collect();
+        Ok(self.paused.insert(paused?).contains(&queue))
+    }
+
+    /// Has nothing of a queue be claimed.
+    pub(super) fn pause(&mut self, queue: &str, now: Timestamp) -> Result<(), Fault> {
+        let queue = self.intern(queue)?;
+        self.sql.get(Sql::Pause)?.execute((queue, now.0))?;
+        self.paused = None;
+        Ok(())
+    }
+
+    /// Has a queue's jobs be claimed again.
+    pub(super) fn resume(&mut self, queue: &str) -> Result<(), Fault> {
+        if let Some(queue) = self.find_name(queue)? {
+            self.sql.get(Sql::Resume)?.execute([queue])?;
+            self.paused = None;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@
 //! - `attempts` counts failed attempts only; a run whose cancel was requested ends as cancelled and spends none;
 //! - a check that is parked may write and end without a new claim;
 //! - a retry by hand is refused while another job lives under its unique key;
+//! - a pause stops claims alone: what runs writes and ends, a parked check may go on, requests and deadlines take effect;
 //! - a sweep leaves alone what does not stand at its end any more.
 
 mod lab;
@@ -31,6 +32,7 @@ pub mod cancels;
 pub mod checks;
 pub mod claims;
 pub mod fencing;
+pub mod pauses;
 pub mod reads;
 pub mod recovery;
 pub mod retention;
@@ -219,6 +221,14 @@ macro_rules! __behaviours {
                 a_removed_job_takes_no_write
                 a_stale_check_writes_nothing
                 a_job_that_was_failed_takes_no_write
+            }
+            pauses {
+                a_paused_queue_gives_nothing
+                a_pause_stops_no_run
+                a_resumed_queue_gives_again
+                a_pause_is_of_one_queue
+                pauses_are_known_with_their_time
+                a_paused_queue_takes_jobs_and_requests
             }
             reads {
                 a_job_is_found_by_its_id

@@ -12,6 +12,7 @@ mod tables;
 mod workers;
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -161,6 +162,20 @@ impl Store for MemoryStore {
 
     async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error> {
         Ok(self.tables().counts(owner))
+    }
+
+    async fn paused(&self) -> Result<BTreeMap<String, Timestamp>, Error> {
+        Ok(self.tables().paused.clone())
+    }
+
+    async fn pause(&self, queue: &str, now: Timestamp) -> Result<(), Error> {
+        self.tables().paused.entry(queue.to_owned()).or_insert(now);
+        Ok(())
+    }
+
+    async fn resume(&self, queue: &str) -> Result<(), Error> {
+        self.tables().paused.remove(queue);
+        Ok(())
     }
 
     async fn items(

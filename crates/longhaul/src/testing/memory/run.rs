@@ -16,6 +16,9 @@ impl Tables {
             return Ok(claimed);
         };
         for (queue, slots) in &request.slots {
+            if self.paused.contains_key(queue) {
+                continue;
+            }
             for seq in self.due(queue, *slots, request) {
                 claimed.push(self.give(seq, request, life)?);
             }

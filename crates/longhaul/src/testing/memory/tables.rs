@@ -29,6 +29,8 @@ pub(super) struct Tables {
     pub(super) ids: BTreeMap<(String, JobId), Seq>,
     /// Pending jobs by queue, in the order in which they are claimed.
     pub(super) pending: BTreeMap<String, BTreeSet<(Reverse<i16>, Seq)>>,
+    /// Queues of which nothing is claimed, with since when.
+    pub(super) paused: BTreeMap<String, Timestamp>,
     pub(super) last_seq: Seq,
     pub(super) queue_depth: u64,
     log_lines: u64,
@@ -82,6 +84,7 @@ impl Tables {
             rows: BTreeMap::new(),
             ids: BTreeMap::new(),
             pending: BTreeMap::new(),
+            paused: BTreeMap::new(),
             last_seq: 0,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_pauses WHERE queue = ?1
