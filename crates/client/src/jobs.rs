@@ -3,9 +3,9 @@
 use longhaul_types::{
     ItemState, JobId,
     body::{
-        Artifact, ArtifactPage, AttemptPage, AttemptView, CancelAnswer, CountsAnswer, Health,
-        ItemPage, JobPage, JobView, KindPage, KindView, LogPage, QueuePage, QueueView, ServerInfo,
-        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        Artifact, ArtifactPage, AttemptPage, AttemptView, BulkAnswer, BulkRequest, CancelAnswer,
+        CountsAnswer, Health, ItemPage, JobPage, JobView, KindPage, KindView, LogPage, QueuePage,
+        QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
 };
 use percent_encoding::utf8_percent_encode;
@@ -59,6 +59,19 @@ impl Client {
     /// Gives a job that ended another go: failed items run again, finished ones are kept.
     pub async fn retry(&self, id: &JobId) -> Result<JobView, Error> {
         self.ask(self.post(&job(id, "/retry"))).await
+    }
+
+    /// Asks for the end of all jobs that a filter shows: 10,000 are looked at, older ones are left to the next request with
+    /// the answer's cursor.
+    pub async fn cancel_many(&self, request: &BulkRequest) -> Result<BulkAnswer, Error> {
+        self.ask(self.post("/api/v1/jobs/cancel").json(request))
+            .await
+    }
+
+    /// Gives all jobs that a filter shows another go, with the bounds of [`Self::cancel_many`].
+    pub async fn retry_many(&self, request: &BulkRequest) -> Result<BulkAnswer, Error> {
+        self.ask(self.post("/api/v1/jobs/retry").json(request))
+            .await
     }
 
     /// Starts a held or scheduled job now.

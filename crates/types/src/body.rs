@@ -173,6 +173,53 @@ pub struct JobPage {
     pub next_cursor: Option<String>,
 }
 
+/// `POST /api/v1/jobs/cancel` and `/api/v1/jobs/retry`: which jobs, as the list filters them. An empty list means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct BulkRequest {
+    /// Without any filter, every job: to be said, so that a forgotten filter does not do it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+    /// Only count them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Only in these states.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<State>,
+    /// Only with these of the document's statuses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub statuses: Vec<String>,
+    /// Only of these kinds; `walrus.*` is every kind that begins so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// Only in these queues.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<String>,
+    /// Only with all these labels.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// The `nextCursor` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// Answer to a request for many jobs. One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BulkAnswer {
+    /// True.
+    pub success: bool,
+    /// Jobs that the filter shows and for which the request makes sense.
+    pub matched: u64,
+    /// Those for which it was done; 0 of a dry run.
+    pub done: u64,
+    /// Those for which it could not be: they changed meanwhile, or another job lives under their unique key.
+    pub skipped: u64,
+    /// `cursor` of the next request, when not all were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
 /// How many jobs are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

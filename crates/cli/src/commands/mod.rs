@@ -1,6 +1,7 @@
 //! The commands of `longhaul`, a file each.
 
 pub mod bench;
+pub mod bulk;
 pub mod cancel;
 pub mod completions;
 pub mod demo;

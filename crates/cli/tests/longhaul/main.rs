@@ -2,6 +2,7 @@
 
 mod support;
 
+mod bulk;
 mod commands;
 mod daemon;
 mod exit_codes;

@@ -1,6 +1,7 @@
 //! The engine: what a program opens, registers its handlers with, and submits to.
 
 mod builder;
+mod bulk;
 mod core;
 mod ends;
 mod error;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 pub use builder::Builder;
+pub use bulk::{Bulk, BulkDone};
 pub(crate) use core::Core;
 pub use error::Error;
 pub use handle::{Ended, JobHandle};

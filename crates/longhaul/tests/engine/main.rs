@@ -1,6 +1,7 @@
 //! The engine as programs use it, over the store in memory and a clock moved by hand.
 #![expect(clippy::expect_used, reason = "a test")]
 
+mod bulk;
 mod ends;
 mod monitors;
 mod parts;

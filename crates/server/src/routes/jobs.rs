@@ -141,7 +141,7 @@ pub(super) async fn list(
     caller: Caller,
     mut query: Query,
 ) -> Result<Answer<JobPage>, Refusal> {
-    let wanted = Standings::of(&mut query)?;
+    let wanted = Standings::of(query.all("state"), query.all("status"))?;
     let kinds = query.all("kind");
     let mut filter = Filter {
         owner: caller.sees().map(str::to_owned),
@@ -190,7 +190,7 @@ fn skip(page: u64, limit: usize) -> Result<usize, Refusal> {
 }
 
 /// Puts the kinds into the filter, `walrus.*` as every kind that begins so. False when there is none such.
-async fn resolve_kinds(
+pub(super) async fn resolve_kinds(
     app: &App,
     kinds: Vec<String>,
     filter: &mut Filter,
@@ -261,7 +261,7 @@ async fn count(app: &App, filter: &Filter) -> Result<Counts, Refusal> {
 /// Where jobs may stand: a set of the five states, with those pending jobs apart that have started before, as the
 /// document's statuses have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standings(u8);
+pub(super) struct Standings(u8);
 
 impl Standings {
     const NONE: Self = Self(0);
@@ -269,11 +269,9 @@ impl Standings {
     const FRESH: Self = Self(0b10_0000);
 
     /// What `state` and `status` ask for; each may be given several times.
-    fn of(query: &mut Query) -> Result<Self, Refusal> {
-        let states = Self::sum(query.all("state"), |text| {
-            JobState::from_str(text).map(Self::state)
-        })?;
-        let statuses = Self::sum(query.all("status"), Self::status)?;
+    pub(super) fn of(states: Vec<String>, statuses: Vec<String>) -> Result<Self, Refusal> {
+        let states = Self::sum(states, |text| JobState::from_str(text).map(Self::state))?;
+        let statuses = Self::sum(statuses, Self::status)?;
         Ok(Self(states.0 & statuses.0))
     }
 
@@ -318,7 +316,7 @@ impl Standings {
     }
 
     /// The states to ask the store for.
-    fn states(self) -> Vec<JobState> {
+    pub(super) fn states(self) -> Vec<JobState> {
         let states = JobState::ALL.into_iter();
         states
             .filter(|state| Self::state(*state).0 & self.0 != 0)
@@ -331,7 +329,7 @@ impl Standings {
         pending == 0 || pending == Self::state(JobState::Pending).0
     }
 
-    fn has(self, job: &Job) -> bool {
+    pub(super) fn has(self, job: &Job) -> bool {
         let standing = match job.state() {
             JobState::Pending if job.started_at.is_some() => Self(1),
             JobState::Pending => Self::FRESH,

@@ -2,6 +2,7 @@
 //! and in the OpenAPI document, which a test compares.
 
 mod artifacts;
+mod bulk;
 mod documents;
 mod events;
 mod job;
@@ -53,6 +54,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/events"),
     ("GET", "/api/v1/jobs"),
     ("POST", "/api/v1/jobs"),
+    ("POST", "/api/v1/jobs/cancel"),
+    ("POST", "/api/v1/jobs/retry"),
     ("GET", "/api/v1/jobs/{id}"),
     ("DELETE", "/api/v1/jobs/{id}"),
     ("GET", "/api/v1/jobs/{id}/status"),
@@ -107,7 +110,7 @@ impl App {
 /// Every route behind the guard.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let one = Router::new()
-        .route("/", get(job::detail).delete(job::remove))
+        .route("/", get(job::detail).delete(job::remove).post(bulk::run))
         .route("/status", get(job::detail).delete(job::cancel))
         .route("/cancel", post(job::cancel))
         .route("/retry", post(job::retry))

@@ -1,0 +1,166 @@
+//! `longhaul cancel` and `longhaul retry` of all jobs that a filter shows.
+//!
+//! Invariant: nothing is done before the jobs were counted and somebody agreed, on the terminal or by `--yes`.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use longhaul_client::Client;
+use longhaul_types::{
+    State,
+    body::{BulkAnswer, BulkRequest},
+    exit,
+};
+
+use super::{labels, pair};
+use crate::{
+    exit::{Fail, Result},
+    output,
+    settings::Settings,
+};
+
+/// Which jobs, when they are not named.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Selection {
+    /// All jobs that this makes sense for
+    #[arg(long, conflicts_with_all = ["ids", "state", "kind", "queue", "labels"])]
+    all: bool,
+    /// All jobs in this state; may be repeated
+    #[arg(long, short, value_name = "STATE", conflicts_with = "ids")]
+    state: Vec<State>,
+    /// All jobs of this kind, or walrus.* for all that begin so; may be repeated
+    #[arg(long, short, value_name = "KIND", conflicts_with = "ids")]
+    kind: Vec<String>,
+    /// All jobs in this queue; may be repeated
+    #[arg(long, value_name = "NAME", conflicts_with = "ids")]
+    queue: Vec<String>,
+    /// All jobs with this label; may be repeated
+    #[arg(long = "label", short, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "ids")]
+    labels: Vec<(String, String)>,
+    /// Only say how many jobs that is
+    #[arg(long, conflicts_with = "ids")]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short, conflicts_with = "ids")]
+    yes: bool,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Ask for the end.
+    Cancel,
+    /// Give another go.
+    Retry,
+}
+
+impl Verb {
+    async fn ask(self, client: &Client, request: &BulkRequest) -> Result<BulkAnswer> {
+        Ok(match self {
+            Self::Cancel => client.cancel_many(request).await?,
+            Self::Retry => client.retry_many(request).await?,
+        })
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Retry => "retry",
+        }
+    }
+
+    fn past(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancelled or being cancelled",
+            Self::Retry => "run again",
+        }
+    }
+}
+
+impl Selection {
+    /// Whether nothing is selected, so that jobs must be named.
+    pub fn is_empty(&self) -> bool {
+        !self.all
+            && self.state.is_empty()
+            && self.kind.is_empty()
+            && self.queue.is_empty()
+            && self.labels.is_empty()
+    }
+
+    /// Does it to all that are selected, once agreed.
+    pub async fn run(&self, verb: Verb, client: &Client, settings: &Settings) -> Result {
+        let mut request = BulkRequest {
+            all: self.all,
+            dry_run: true,
+            states: self.state.clone(),
+            kinds: self.kind.clone(),
+            queues: self.queue.clone(),
+            labels: labels(&self.labels),
+            ..BulkRequest::default()
+        };
+        let counted = through(verb, client, &request).await?;
+        if self.dry_run || counted.matched == 0 {
+            if settings.json() {
+                return output::json(&counted);
+            }
+            return output::line(&format!("{} to {}", jobs(counted.matched), verb.text()));
+        }
+        if !self.yes {
+            agree(verb, counted.matched)?;
+        }
+        request.dry_run = false;
+        let done = through(verb, client, &request).await?;
+        if settings.json() {
+            return output::json(&done);
+        }
+        output::line(&format!("{} {}", jobs(done.done), verb.past()))?;
+        if done.skipped > 0 {
+            eprintln!(
+                "{} left as they are: they changed meanwhile, or another job has their unique key",
+                jobs(done.skipped)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Every step of a request, added up.
+async fn through(verb: Verb, client: &Client, request: &BulkRequest) -> Result<BulkAnswer> {
+    let mut request = request.clone();
+    let mut sum = BulkAnswer {
+        success: true,
+        ..BulkAnswer::default()
+    };
+    loop {
+        let step = verb.ask(client, &request).await?;
+        sum.matched += step.matched;
+        sum.done += step.done;
+        sum.skipped += step.skipped;
+        if step.next_cursor.is_none() {
+            return Ok(sum);
+        }
+        request.cursor = step.next_cursor;
+    }
+}
+
+fn agree(verb: Verb, count: u64) -> Result {
+    let what = format!("{} {}", verb.text(), jobs(count));
+    if !io::stdin().is_terminal() {
+        let fail = Fail::usage(format!("to {what}, somebody must agree"));
+        return Err(fail.hint("Say --yes, or look first with --dry-run."));
+    }
+    eprint!("Really {what}? [y/N] ");
+    io::stderr().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Fail::new(exit::FAILED, "nothing was done"))
+}
+
+fn jobs(count: u64) -> String {
+    match count {
+        1 => "1 job".to_owned(),
+        _ => format!("{count} jobs"),
+    }
+}

@@ -1,0 +1,138 @@
+//! One request for all jobs of a filter, in steps.
+//!
+//! Invariants: a step looks at a bounded number of jobs and says where the next one goes on; jobs are walked newest first by
+//! their numbers, so that none is asked twice and none that was submitted meanwhile keeps the walk from its end.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use longhaul_types::{JobId, State};
+
+use super::{Engine, Error};
+use crate::{
+    model::{Job, Seq},
+    store::{Asked, Filter, Request},
+};
+
+/// Jobs that are read, and asked for, together.
+const BATCH: usize = 500;
+/// Batches of one step.
+const BATCHES: usize = 20;
+
+/// What is asked for all jobs of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bulk {
+    /// Cancel what is pending or runs, and is not being cancelled.
+    Cancel,
+    /// Another go for what failed, was cancelled, or completed with failed items.
+    Retry,
+}
+
+/// What one step came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BulkDone {
+    /// Jobs of the filter for which the request makes sense.
+    pub matched: u64,
+    /// Those for which it was done.
+    pub done: u64,
+    /// Those for which it could not be: they changed meanwhile, or another job lives under their unique key.
+    pub skipped: u64,
+    /// Where the next step goes on: jobs older than this one. None when all were looked at.
+    pub next: Option<Seq>,
+}
+
+impl Bulk {
+    fn request(self) -> Request {
+        match self {
+            Self::Cancel => Request::Cancel,
+            Self::Retry => Request::Retry,
+        }
+    }
+
+    /// The states to look for, of those that the filter names.
+    fn states(self, named: &[State]) -> Vec<State> {
+        let sensible: &[State] = match self {
+            Self::Cancel => &[State::Pending, State::Running],
+            Self::Retry => &[State::Failed, State::Cancelled, State::Completed],
+        };
+        let states = sensible.iter().copied();
+        states
+            .filter(|state| named.is_empty() || named.contains(state))
+            .collect()
+    }
+
+    fn fits(self, job: &Job) -> bool {
+        match self {
+            Self::Cancel => !job.cancel_requested(),
+            Self::Retry => job.state() != State::Completed || job.items.failed > 0,
+        }
+    }
+}
+
+impl Engine {
+    /// Does one step of `bulk` for the jobs of a filter that `wanted` lets through too, from the one after `before` on. With
+    /// `dry` it only counts.
+    pub async fn ask_all(
+        &self,
+        bulk: Bulk,
+        filter: &Filter,
+        wanted: impl Fn(&Job) -> bool + Send,
+        before: Option<Seq>,
+        dry: bool,
+    ) -> Result<BulkDone, Error> {
+        let mut step = BulkDone {
+            next: before,
+            ..BulkDone::default()
+        };
+        let filter = Filter {
+            states: bulk.states(&filter.states),
+            ..filter.clone()
+        };
+        if filter.states.is_empty() {
+            step.next = None;
+            return Ok(step);
+        }
+        for _ in 0..BATCHES {
+            let jobs = self.core.store.jobs(&filter, step.next, BATCH).await?;
+            let full = jobs.len() == BATCH;
+            step.next = jobs.last().map(|job| job.seq);
+            let fit = |job: &Job| bulk.fits(job) && wanted(job);
+            let jobs: Vec<Job> = jobs.into_iter().filter(fit).collect();
+            step.matched += jobs.len() as u64;
+            if !dry {
+                self.ask_batch(bulk.request(), jobs, &mut step).await?;
+            }
+            if !full {
+                step.next = None;
+                break;
+            }
+        }
+        Ok(step)
+    }
+
+    async fn ask_batch(
+        &self,
+        request: Request,
+        jobs: Vec<Job>,
+        step: &mut BulkDone,
+    ) -> Result<(), Error> {
+        // Two owners may have a job of one id each.
+        let mut by_owner: BTreeMap<String, Vec<JobId>> = BTreeMap::new();
+        for job in jobs {
+            by_owner.entry(job.owner).or_default().push(job.id);
+        }
+        let core = Arc::clone(&self.core);
+        for (owner, ids) in by_owner {
+            let now = core.clock.now();
+            for asked in core.store.ask(request, Some(&owner), ids, now).await? {
+                match asked {
+                    Asked::Done(job) => {
+                        step.done += 1;
+                        core.asked(request, &job).await;
+                    }
+                    Asked::Illegal(_) | Asked::NotFound => step.skipped += 1,
+                }
+            }
+        }
+        Ok(())
+    }
+}
