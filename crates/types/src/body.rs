@@ -175,6 +175,7 @@ pub struct JobPage {
 
 /// `POST /api/v1/jobs/cancel` and `/api/v1/jobs/retry`: which jobs, as the list filters them. An empty list means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct BulkRequest {
     /// Without any filter, every job: to be said, so that a forgotten filter does not do it.
@@ -205,6 +206,7 @@ pub struct BulkRequest {
 
 /// Answer to a request for many jobs. One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct BulkAnswer {
     /// True.
@@ -425,6 +427,7 @@ pub struct CountsView {
 /// `GET /api/v1/queues`: every queue that a kind names, that this server runs jobs of, that holds jobs, or that is
 /// paused, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueuePage {
     /// The queues.
@@ -433,6 +436,7 @@ pub struct QueuePage {
 
 /// A queue. Also the answer to its pause and its resume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueueView {
     /// Its name.

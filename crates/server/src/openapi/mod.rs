@@ -20,13 +20,14 @@ use operations::operations;
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
 /// What the operations are about, in the order that the page has.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("jobs", "Submit jobs, find them, steer them."),
     (
         "parts",
         "What belongs to a job: items, log, attempts, artifacts.",
     ),
     ("events", "Live events, as server-sent events."),
+    ("queues", "See, pause and resume queues."),
     ("server", "The server itself."),
     ("documents", "This document."),
 ];

@@ -3,8 +3,9 @@
 use longhaul_types::{
     ErrorCode, Event, ItemState, JobId, Problem, State,
     body::{
-        ArtifactPage, AttemptPage, CancelAnswer, CountsAnswer, Health, ItemPage, JobPage, JobView,
-        KindPage, LogPage, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer, Health,
+        ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
+        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
 };
 use utoipa::{
@@ -182,7 +183,9 @@ fn number(least: usize, most: Option<usize>, default: Option<usize>) -> ObjectBu
 /// Every operation.
 pub(super) fn operations() -> Vec<Entry> {
     let mut all = server();
+    all.extend(queues());
     all.extend([all_events(), list(), submit()]);
+    all.extend(bulk());
     all.extend(job());
     all.push(job_events());
     all.extend(parts());
@@ -210,6 +213,40 @@ fn server() -> Vec<Entry> {
         new(Get, "/api/v1/counts", "counts", "How many jobs there are, exactly")
             .refused(&[ErrorCode::BadRequest])
             .answers::<CountsAnswer>("200", "By state, and by kind and queue."),
+    ]
+}
+
+fn queues() -> Vec<Entry> {
+    let list = Entry::new(
+        HttpMethod::Get,
+        "/api/v1/queues",
+        "queues",
+        "queues",
+        "Every queue",
+    )
+    .refused(&[ErrorCode::BadRequest])
+    .answers::<QueuePage>("200", "How they stand, by name.");
+    let change = |route, id, summary, answer| {
+        Entry::new(HttpMethod::Post, route, id, "queues", summary)
+            .describe("It lasts across restarts and holds for every process. Needs the unix socket or an admin token.")
+            .parameter(ParameterIn::Path, "queue", text_schema(), "The queue's name.")
+            .refused(&[ErrorCode::BadRequest, ErrorCode::UnknownQueue])
+            .answers::<QueueView>("200", answer)
+    };
+    vec![
+        list,
+        change(
+            "/api/v1/queues/{queue}/pause",
+            "pauseQueue",
+            "Start no job of a queue",
+            "The queue, paused; jobs that run go on.",
+        ),
+        change(
+            "/api/v1/queues/{queue}/resume",
+            "resumeQueue",
+            "Start the jobs of a queue again",
+            "The queue; what waits starts at once.",
+        ),
     ]
 }
 
@@ -347,6 +384,41 @@ fn submit() -> Entry {
         .header("Location", header("The job, when it was one."))
         .content("application/json", one_or_many::<SubmitAnswer>(many));
     entry.responds("202", accepted)
+}
+
+/// Requests for all jobs that a filter shows.
+fn bulk() -> [Entry; 2] {
+    let new = |route, id, summary| {
+        let mut entry = Entry::new(HttpMethod::Post, route, id, "jobs", summary)
+            .describe("One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.")
+            .refused(&[
+                ErrorCode::BadRequest,
+                ErrorCode::RequestTimeout,
+                ErrorCode::TooLarge,
+                ErrorCode::UnsupportedMediaType,
+            ]);
+        entry.learn::<BulkRequest>();
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content(
+                "application/json",
+                json(Ref::from_schema_name(BulkRequest::name())),
+            );
+        entry.operation = entry.operation.request_body(Some(body.build()));
+        entry.answers::<BulkAnswer>("200", "How many there were, and for how many it was done.")
+    };
+    [
+        new(
+            "/api/v1/jobs/cancel",
+            "cancelJobs",
+            "Cancel all jobs that a filter shows",
+        ),
+        new(
+            "/api/v1/jobs/retry",
+            "retryJobs",
+            "Give all ended jobs that a filter shows another go",
+        ),
+    ]
 }
 
 fn job() -> Vec<Entry> {
