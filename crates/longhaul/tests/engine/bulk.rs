@@ -11,7 +11,7 @@ use longhaul::{
 
 use crate::support::Bench;
 
-fn held(owner: &str, id: String) -> NewJob {
+fn held(owner: &str, id: &str) -> NewJob {
     NewJob {
         id: Some(id.parse().expect("an id")),
         owner: owner.to_owned(),
@@ -23,7 +23,7 @@ fn held(owner: &str, id: String) -> NewJob {
 async fn steps_are_bounded_and_together_reach_everything() {
     let bench = Bench::new(|run, _| async move { Ok(Outcome::Done(run)) }).await;
     for batch in 0..3 {
-        let jobs = (0..4_000).map(|n| held("", format!("{batch}-{n}")));
+        let jobs = (0..4_000).map(|n| held("", &format!("{batch}-{n}")));
         bench
             .engine
             .submit_many(jobs.collect())
@@ -53,7 +53,7 @@ async fn steps_are_bounded_and_together_reach_everything() {
 #[tokio::test]
 async fn jobs_of_one_id_are_asked_each_under_its_owner() {
     let bench = Bench::new(|run, _| async move { Ok(Outcome::Done(run)) }).await;
-    let jobs = ["", "anna", "ben"].map(|owner| held(owner, "same".to_owned()));
+    let jobs = ["", "anna", "ben"].map(|owner| held(owner, "same"));
     bench.engine.submit_many(jobs.into()).await.expect("taken");
     let annas = Filter {
         owner: Some("anna".to_owned()),

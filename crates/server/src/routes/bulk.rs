@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json as Answer, extract::State, http::Method};
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{Method, header},
+    response::{IntoResponse as _, Response},
+};
 use longhaul::{engine::Bulk, model::Seq, store::Filter};
 use longhaul_types::{
     ErrorCode,
@@ -28,12 +33,22 @@ pub(super) async fn run(
     Id(verb): Id,
     query: Query,
     body: Json,
-) -> Result<Answer<BulkAnswer>, Refusal> {
+) -> Response {
     let bulk = match verb.as_str() {
         "cancel" => Bulk::Cancel,
         "retry" => Bulk::Retry,
-        _ => return Err(no_verb(verb.as_str())),
+        _ => return no_verb(verb.as_str()),
     };
+    step(&app, &caller, bulk, query, body).await.into_response()
+}
+
+async fn step(
+    app: &App,
+    caller: &Caller,
+    bulk: Bulk,
+    query: Query,
+    body: Json,
+) -> Result<Answer<BulkAnswer>, Refusal> {
     query.finish()?;
     let request: BulkRequest = body.parse()?;
     if is_empty(&request) && !request.all {
@@ -51,7 +66,7 @@ pub(super) async fn run(
         queues: request.queues,
         labels: request.labels,
     };
-    let found = resolve_kinds(&app, request.kinds, &mut filter).await?;
+    let found = resolve_kinds(app, request.kinds, &mut filter).await?;
     if !found || filter.states.is_empty() {
         return Ok(Answer(BulkAnswer {
             success: true,
@@ -77,11 +92,13 @@ pub(super) async fn run(
     }))
 }
 
-fn no_verb(text: &str) -> Refusal {
-    Refusal::new(
+fn no_verb(text: &str) -> Response {
+    let refusal = Refusal::new(
         ErrorCode::MethodNotAllowed,
         format!("/api/v1/jobs/{text} does not take {}", Method::POST),
-    )
+    );
+    // What a job's own path takes.
+    ([(header::ALLOW, "GET,HEAD,DELETE")], refusal).into_response()
 }
 
 fn is_empty(request: &BulkRequest) -> bool {
