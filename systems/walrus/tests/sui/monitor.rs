@@ -146,6 +146,7 @@ async fn a_cursor_that_is_not_taken_loses_nothing() {
     let (rig, job) = rig
         .restart(job, |rig| {
             rig.node.emit(all_created([2, 3])).expect("emitted");
+            rig.node.clear_requests();
             let invalid = Fault::Status {
                 code: 3,
                 message: "this is no cursor of mine".to_owned(),
@@ -156,6 +157,13 @@ async fn a_cursor_that_is_not_taken_loses_nothing() {
         })
         .await;
     rig.fetched([1, 2, 3]).await;
+    let asked = rig.node.requests();
+    let lists: Vec<_> = asked
+        .iter()
+        .filter(|asked| asked.call == Call::ListEvents)
+        .map(|asked| (asked.resumed, asked.start_checkpoint.is_some()))
+        .collect();
+    assert_eq!(lists[..2], [(true, false), (false, true)], "{asked:?}");
     let log = rig.log(&job).await;
     assert!(
         log.iter()
