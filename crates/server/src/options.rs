@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use longhaul::clock::{SharedClock, SystemClock};
 
-use crate::{AdminToken, Admission, LocalOnly};
+use crate::{AdminToken, Admission, LocalOnly, Metrics};
 
 /// How a server is set up. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Options {
     pub(crate) stop_when_idle: Option<Duration>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
 }
 
@@ -55,6 +56,7 @@ impl Options {
             stop_when_idle: None,
             admission: Arc::new(LocalOnly::every_kind()),
             clock: Arc::new(SystemClock),
+            metrics: Metrics::default(),
             limits: Limits {
                 body: 2 << 20,
                 body_time: Duration::from_secs(30),
@@ -115,6 +117,13 @@ impl Options {
     #[must_use]
     pub fn admission(mut self, admission: impl Admission) -> Self {
         self.admission = Arc::new(admission);
+        self
+    }
+
+    /// Counts and measures into these metrics, a clone of which the engine has as its observer.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
         self
     }
 

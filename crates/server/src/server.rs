@@ -91,6 +91,7 @@ impl Server {
             access: Access::new(&options, listens),
             admission: Arc::clone(&options.admission),
             clock: Arc::clone(&options.clock),
+            metrics: options.metrics.clone(),
             limits: options.limits,
             version: options.version.clone(),
             build: options.build.clone(),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use longhaul::{Engine, engine, store};
-use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server, StopReason};
+use longhaul_server::{AdminToken, Handle, LocalOnly, Metrics, Options, Server, StopReason};
 use longhaul_walrus::cache::Cache;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -132,8 +132,9 @@ async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitC
     } else {
         Some(daemon::make_room(data).await?)
     };
-    let engine = start_engine(args, data).await?;
-    let options = options(args, settings, data)?;
+    let metrics = Metrics::default();
+    let engine = start_engine(args, data, &metrics).await?;
+    let options = options(args, settings, data)?.metrics(metrics);
     let handle = match Server::bind(engine.clone(), options).await {
         Ok(server) => server.start(),
         Err(error) => {
@@ -178,14 +179,16 @@ fn ended(reason: StopReason) -> ExitCode {
 }
 
 /// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
-async fn start_engine(args: &Args, data: &DataDir) -> Result<Engine> {
+async fn start_engine(args: &Args, data: &DataDir, metrics: &Metrics) -> Result<Engine> {
     let path = data.database();
     // SQLite gives the files beside the database the rights of the database.
     DataDir::private_file(&path).map_err(|error| Fail::io(path.display(), &error))?;
     let results = Cache::new(data.results());
     let end = Instant::now() + PATIENCE;
     loop {
-        let builder = Engine::open(data.database()).concurrency(args.concurrency);
+        let builder = Engine::open(data.database())
+            .concurrency(args.concurrency)
+            .observer(metrics.clone());
         match kinds::register(builder, results.clone()).start().await {
             Ok(engine) => {
                 // Not before: the lock of the database is that of the whole folder.

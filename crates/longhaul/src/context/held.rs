@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use longhaul_types::Level;
+use longhaul_types::{ItemCounts, Level};
 use tokio_util::sync::CancellationToken;
 
 use super::{item::Items, progress::Report};
@@ -93,6 +93,16 @@ impl Held {
 
     pub(crate) fn token(&self) -> CancellationToken {
         self.lock().token.clone()
+    }
+
+    /// How the items stand, as far as the run knows.
+    pub(crate) fn item_counts(&self) -> ItemCounts {
+        self.items.get().map_or(self.job.items, |items| {
+            items
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .counts()
+        })
     }
 
     pub(crate) fn stop(&self) -> Option<Stop> {

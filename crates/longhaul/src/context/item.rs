@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use longhaul_types::{ErrorCode, Item, ItemState, JobError};
+use longhaul_types::{ErrorCode, Item, ItemCounts, ItemState, JobError};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Context, Stop, commit::json};
@@ -22,6 +22,22 @@ const PAGE: usize = 1000;
 pub(crate) struct Items {
     names: Vec<String>,
     by_name: HashMap<String, Item>,
+}
+
+impl Items {
+    /// How many there are, and how many of them have come to an end.
+    pub(super) fn counts(&self) -> ItemCounts {
+        let count = |state| {
+            let all = self.by_name.values();
+            let few = all.filter(|item| item.state == state).count();
+            u32::try_from(few).unwrap_or(u32::MAX)
+        };
+        ItemCounts {
+            total: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
+            completed: count(ItemState::Completed),
+            failed: count(ItemState::Failed),
+        }
+    }
 }
 
 /// Why an item has no result.

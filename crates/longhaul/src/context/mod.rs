@@ -98,6 +98,16 @@ impl Context {
         }
     }
 
+    /// Measures something of the handler's own, a quality score say, for whoever observes the engine. Not kept with the
+    /// job. Names are few and of the code: what is not a number, and names past the observer's limit, are left out.
+    pub fn observe(&self, name: &'static str, value: f64) {
+        if value.is_finite() {
+            let kind = &self.held.job.kind;
+            self.core
+                .observe(|observer| observer.observed(kind, name, value));
+        }
+    }
+
     /// Fires when the run must stop: a cancel, a shutdown, a time limit, or a lost claim.
     pub fn cancellation(&self) -> CancellationToken {
         self.held.token()

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Core, Engine, Error, Tasks, core::EndCallback, ends, flush, heartbeat, hub::Hub,
+    Core, Engine, Error, Observer, Tasks, core::EndCallback, ends, flush, heartbeat, hub::Hub,
     registry::Registry, submit::Kinds, sweeper, worker::Worker,
 };
 use crate::{
@@ -42,6 +42,7 @@ pub struct Builder {
     scratch: Option<PathBuf>,
     lease: Option<Duration>,
     on_end: Vec<EndCallback>,
+    observer: Option<Arc<dyn Observer>>,
     works: bool,
 }
 
@@ -79,6 +80,7 @@ impl Builder {
             scratch: None,
             lease: None,
             on_end: Vec::new(),
+            observer: None,
             works: true,
         }
     }
@@ -159,6 +161,13 @@ impl Builder {
         self
     }
 
+    /// Tells `observer` what the engine does with its jobs.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Without running jobs: to submit, read and cancel beside another process that does.
     #[must_use]
     pub fn without_worker(mut self) -> Self {
@@ -211,6 +220,7 @@ impl Builder {
             dirty: Mutex::default(),
             flush: Notify::new(),
             on_end: self.on_end.clone(),
+            observer: self.observer.clone(),
         });
         core.store.declare(core.registry.declarations()).await?;
         core.kinds.replace(core.store.kinds().await?);

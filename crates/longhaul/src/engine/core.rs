@@ -10,13 +10,13 @@ use longhaul_types::{Event, EventKind, LogLine, State, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, hub::Hub, registry::Registry, submit::Kinds};
+use super::{Error, Observer, hub::Hub, registry::Registry, submit::Kinds};
 use crate::{
     artifacts::Artifacts,
     clock::SharedClock,
     context::Held,
     model::{Job, Limits, Seq, WorkerId},
-    store::{Inserted, Store, Write, Written},
+    store::{End, Inserted, Store, Write, Written},
 };
 
 /// What every part of an engine shares.
@@ -48,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) dirty: Mutex<Vec<Arc<Held>>>,
     pub(crate) flush: Notify,
     pub(crate) on_end: Vec<EndCallback>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 /// Called after each end of a job that this engine brings about.
@@ -94,6 +95,9 @@ impl Core {
         if !told.lines.is_empty() {
             let lines = number(told.lines, *first_line);
             self.send(held, *revision, EventKind::Log { lines });
+        }
+        if told.retry {
+            self.observe(|observer| observer.retried(&held.job.kind));
         }
         if told.end {
             self.send(held, *revision, EventKind::State { state: *state });
@@ -154,9 +158,26 @@ impl Core {
         });
     }
 
-    /// Runs the callbacks for a job that has ended.
+    /// Tells the observer, if there is one.
+    pub(crate) fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            tell(&**observer);
+        }
+    }
+
+    /// Tells the observer and the callbacks of a job that has ended without a run of this process.
+    pub(crate) fn ended_without_run(&self, job: &Job) {
+        self.observe(|observer| observer.ended(&job.kind, job.state(), job.items));
+        self.on_end.iter().for_each(|callback| callback(job));
+    }
+
+    /// Tells the observer and the callbacks of a job whose run has ended it.
     pub(crate) async fn ended(&self, held: &Held, state: State) {
-        if !state.is_ended() || self.on_end.is_empty() {
+        if !state.is_ended() {
+            return;
+        }
+        self.observe(|observer| observer.ended(&held.job.kind, state, held.item_counts()));
+        if self.on_end.is_empty() {
             return;
         }
         match self.store.job(Some(&held.job.owner), &held.job.id).await {
@@ -219,6 +240,7 @@ pub(crate) struct Told {
     progress: Option<longhaul_types::Progress>,
     lines: Vec<crate::store::LogWrite>,
     end: bool,
+    retry: bool,
 }
 
 impl Told {
@@ -227,6 +249,7 @@ impl Told {
             progress: write.progress.clone(),
             lines: write.log.clone(),
             end: write.end.is_some(),
+            retry: matches!(write.end, Some(End::Retry { .. })),
         }
     }
 }

@@ -90,8 +90,9 @@ pub(crate) async fn rescue(core: &Core) {
             }
             for job in jobs {
                 core.send_state(&job);
+                core.observe(|observer| observer.rescued(&job.kind));
                 if job.state().is_ended() {
-                    core.on_end.iter().for_each(|callback| callback(&job));
+                    core.ended_without_run(&job);
                 }
             }
         }

@@ -9,6 +9,7 @@ mod flush;
 mod handle;
 mod heartbeat;
 mod hub;
+mod observer;
 mod queues;
 mod registry;
 mod run;
@@ -17,6 +18,7 @@ mod sweeper;
 mod worker;
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -31,6 +33,7 @@ pub(crate) use core::Core;
 pub use error::Error;
 pub use handle::{Ended, JobHandle};
 pub use hub::{Events, Heard};
+pub use observer::Observer;
 pub use queues::Queue;
 
 use crate::{
@@ -216,6 +219,11 @@ impl Engine {
         sweeper::sweep_once(&self.core).await
     }
 
+    /// Runs at a time by queue; empty without a worker.
+    pub fn slots(&self) -> &BTreeMap<String, u32> {
+        &self.core.slots
+    }
+
     /// How many jobs this process holds, running or kept between two checks.
     pub fn held(&self) -> usize {
         self.core.all_held().len()
@@ -288,7 +296,7 @@ impl Core {
                 self.send_state(job);
                 if job.state() == State::Cancelled {
                     crate::context::remove_scratch(&self.scratch, job.seq).await;
-                    self.on_end.iter().for_each(|callback| callback(job));
+                    self.ended_without_run(job);
                 }
             }
             Request::Retry | Request::Start => {

@@ -33,7 +33,10 @@ pub(crate) async fn run(
         core: Arc::clone(&core),
         held: Arc::clone(&held),
     };
+    let began = core.clock.now();
     let returned = execute(&context, &registered).await;
+    let took = core.clock.now().since(began);
+    core.observe(|observer| observer.stopped(&held.job.kind, took));
     let next = match decide(&context, &registered, returned).await {
         Next::Park(after) => {
             let at = core.clock.now() + after;

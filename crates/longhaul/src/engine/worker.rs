@@ -310,7 +310,7 @@ impl Worker {
             Ok(jobs) => {
                 for job in jobs {
                     self.core.send_state(&job);
-                    self.core.on_end.iter().for_each(|callback| callback(&job));
+                    self.core.ended_without_run(&job);
                 }
             }
             Err(error) => tracing::error!(%error, "could not end jobs whose time is over"),

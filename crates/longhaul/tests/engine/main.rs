@@ -4,6 +4,7 @@
 mod bulk;
 mod ends;
 mod monitors;
+mod observer;
 mod parts;
 mod queues;
 mod support;

@@ -565,11 +565,19 @@ fn documents() -> Vec<Entry> {
     let new = |route, id, summary| Entry::new(HttpMethod::Get, route, id, "documents", summary);
     let object = json(ObjectBuilder::new().schema_type(Type::Object));
     let page = json(text_schema());
+    let metrics = json(text_schema());
     vec![
         new("/openapi.json", "openapi", "This document").responds(
             "200",
             answer("OpenAPI 3.1.").content("application/json", object),
         ),
+        Entry::new(HttpMethod::Get, "/metrics", "metrics", "server", "Metrics for Prometheus")
+            .describe("docs/metrics.md says what each is. The numbers of jobs are of those that the caller sees.")
+            .refused(&[ErrorCode::BadRequest])
+            .responds(
+                "200",
+                answer("OpenMetrics text.").content("application/openmetrics-text", metrics),
+            ),
         new("/docs", "docs", "This document as a page").responds(
             "200",
             answer("A page of its own, without scripts and without anything from elsewhere.")

@@ -32,7 +32,7 @@ pub(super) async fn run(
     caller: Caller,
     Id(verb): Id,
     query: Query,
-    body: Json,
+    body: Result<Json, Refusal>,
 ) -> Response {
     let bulk = match verb.as_str() {
         "cancel" => Bulk::Cancel,
@@ -47,10 +47,10 @@ async fn step(
     caller: &Caller,
     bulk: Bulk,
     query: Query,
-    body: Json,
+    body: Result<Json, Refusal>,
 ) -> Result<Answer<BulkAnswer>, Refusal> {
     query.finish()?;
-    let request: BulkRequest = body.parse()?;
+    let request: BulkRequest = body?.parse()?;
     if is_empty(&request) && !request.all {
         return Err(Refusal::bad(
             "without a filter this is every job: say \"all\": true if that is meant",

@@ -14,7 +14,7 @@ use axum::{
         sse::{Event as Message, KeepAlive},
     },
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use longhaul::engine::{Events, Heard};
 use longhaul_types::{Event, EventKind, JobId, event::MISSED};
 use tokio::{
@@ -79,6 +79,11 @@ where
     F: Stream<Item = Result<Message, Infallible>> + Send + 'static,
 {
     const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+    let open = app.metrics.open_stream();
+    let messages = messages.inspect(move |_| {
+        // Open for as long as the stream is.
+        let _ = &open;
+    });
     let alive = KeepAlive::new().interval(app.limits.heartbeat);
     let mut response = Sse::new(messages).keep_alive(alive).into_response();
     // A proxy that gathers a stream would hold events back.

@@ -7,6 +7,7 @@ mod documents;
 mod events;
 mod job;
 mod jobs;
+mod metrics;
 mod parts;
 mod queues;
 mod serve;
@@ -21,7 +22,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{Method, Uri},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
@@ -34,9 +35,10 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    Admission, Door, StopReason,
+    Admission, Door, Metrics, StopReason,
     access::{self, Access},
     answer::{Refusal, harden, panicked},
+    metrics::OTHER,
     options::Limits,
 };
 
@@ -71,6 +73,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/jobs/{id}/artifacts/{*name}"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
+    ("GET", "/metrics"),
 ];
 
 /// What every route shares.
@@ -79,6 +82,7 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
     pub(crate) version: String,
     pub(crate) build: String,
@@ -138,13 +142,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api)
         .route("/openapi.json", get(documents::document))
         .route("/docs", get(documents::page))
+        .route("/metrics", get(metrics::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
         .layer(from_fn_with_state(Arc::clone(&app), access::guard))
         .layer(map_response(harden))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(axum::middleware::from_fn(log))
+        .layer(from_fn_with_state(Arc::clone(&app), log))
         .with_state(app)
 }
 
@@ -176,18 +181,29 @@ async fn refuse_when_draining(
 
 /// The access log: who came by which door and what they got; reads at level debug, as polling would drown the rest. No
 /// query and no header, as those may hold secrets.
-async fn log(request: Request, next: Next) -> Response {
+async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let door = request.extensions().get::<Door>().copied();
     let response = next.run(request).await;
     let status = response.status().as_u16();
-    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let took = began.elapsed();
+    let route = route.as_ref().map_or(OTHER, MatchedPath::as_str);
+    app.metrics.answered(known(&method), route, status, took);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if method.is_safe() {
         tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
     } else {
         tracing::info!(target: "longhaul::access", ?door, %method, path, status, micros);
     }
     response
+}
+
+/// The method as a label: one that routes have, for anybody can make others up.
+fn known(method: &Method) -> &'static str {
+    let methods = ["GET", "POST", "DELETE", "HEAD"];
+    let found = methods.into_iter().find(|name| method == name);
+    found.unwrap_or(OTHER)
 }

@@ -9,6 +9,7 @@ mod files;
 mod guide;
 mod jobs;
 mod lifecycle;
+mod metrics;
 mod openapi;
 mod parts;
 mod queues;

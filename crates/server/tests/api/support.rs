@@ -10,7 +10,7 @@ use longhaul::{
     types::{JobId, State, body::SubmitRequest},
 };
 use longhaul_client::{Client, Token};
-use longhaul_server::{AdminToken, Handle, LocalOnly, Options, Server};
+use longhaul_server::{AdminToken, Handle, LocalOnly, Metrics, Options, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +28,10 @@ impl Handler for Echo {
 
     async fn run(&self, args: Value, job: &Context) -> Result<Outcome<Value>, Failure> {
         job.info("echoing");
+        job.observe("quality", 92.0);
+        if args.get("again").is_some() && job.attempt() == 1 {
+            return Err(Failure::retry_after(Duration::ZERO, "not_yet", "not yet"));
+        }
         if let Some(message) = args.get("fail").and_then(Value::as_str) {
             return Err(Failure::fatal("told_to", message));
         }
@@ -149,8 +153,10 @@ impl Rig {
     pub(crate) async fn with(change: impl FnOnce(Options) -> Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let gate = watch::Sender::new(0);
+        let metrics = Metrics::default();
         let engine = Engine::on(Arc::new(MemoryStore::default()))
             .artifacts(Artifacts::folder(&folder.path().join("artifacts")).unwrap())
+            .observer(metrics.clone())
             .scratch(folder.path().join("scratch"))
             .register(Echo)
             .register(Gate(gate.subscribe()))
@@ -160,7 +166,7 @@ impl Rig {
             .await
             .unwrap();
         let socket = folder.path().join("data/socket");
-        let options = change(Options::new("1.2.3", "b7").socket(&socket));
+        let options = change(Options::new("1.2.3", "b7").socket(&socket).metrics(metrics));
         let server = Server::bind(engine.clone(), options).await.unwrap();
         Self {
             folder,
