@@ -4,7 +4,7 @@
 use std::{error::Error, time::Duration};
 
 use longhaul::Engine;
-use longhaul_sandbox::sui::{Event, Options};
+use longhaul_sandbox::sui::{Event, Node, Options};
 use longhaul_walrus::{
     fetch::{Delivery, Fetch},
     follow::{self, Followed, Monitor, MonitorArgs},
@@ -44,6 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             output: Some(folder.path().join("out")),
             attempts: 1,
             cache_bytes: 0,
+            full_speed: false,
         },
     };
     let auto_retrieve = true;
@@ -66,6 +67,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     {
         sleep(Duration::from_millis(10)).await;
     }
+    let emitted = emit(&node, rate, seconds).await?;
+    let end = Instant::now();
+    let at_end = seen().await?.unwrap_or(0);
+    while seen().await? != Some(emitted) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    println!(
+        "{emitted} events at {rate} a second: {} behind at the last one, all fetches started {:.2} s after it",
+        emitted - at_end,
+        end.elapsed().as_secs_f64()
+    );
+    engine.shutdown().await;
+    Ok(())
+}
+
+/// Emits so many events a second, and gives how many they were.
+async fn emit(node: &Node, rate: u64, seconds: u64) -> Result<u64, Box<dyn Error>> {
     let each = rate / CHECKPOINTS;
     let mut ticks = interval(Duration::from_secs(1) / u32::try_from(CHECKPOINTS)?);
     let mut emitted = 0;
@@ -80,16 +98,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
         node.emit(events)?;
         emitted += each;
     }
-    let end = Instant::now();
-    let at_end = seen().await?.unwrap_or(0);
-    while seen().await? != Some(emitted) {
-        sleep(Duration::from_millis(5)).await;
-    }
-    println!(
-        "{emitted} events at {rate} a second: {} behind at the last one, all fetches started {:.2} s after it",
-        emitted - at_end,
-        end.elapsed().as_secs_f64()
-    );
-    engine.shutdown().await;
-    Ok(())
+    Ok(emitted)
 }

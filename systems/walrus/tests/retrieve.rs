@@ -88,6 +88,7 @@ impl Rig {
             chunk_size: 4,
             attempts: 2,
             cache_bytes: 0,
+            full_speed: false,
         }
     }
 
@@ -453,6 +454,18 @@ async fn on_a_busy_machine_less_is_done_at_a_time_and_the_log_says_so() {
         items.count()
     };
     assert_eq!(began(&rig.log(&list).await), 1, "one at a time");
+    // Who is told to go at full speed gives no way: the three that do not hang are done, and nothing is said of the load.
+    let mut args = rig.args("mylist");
+    args.full_speed = true;
+    let fast = rig.start(args).await;
+    until(async || fast.job().await.expect("read").items.completed == 3).await;
+    assert!(
+        !rig.log(&fast)
+            .await
+            .iter()
+            .any(|text| text.starts_with("Processor"))
+    );
+    fast.cancel().await.expect("cancelled");
     load.0.store(10, Ordering::SeqCst);
     until(async || {
         let job = list.job().await.expect("read");

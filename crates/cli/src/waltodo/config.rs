@@ -133,6 +133,17 @@ pub(super) fn cache_size_of(flag: Option<u64>, settings: &Settings) -> Result<u6
     number(flag, settings, names, cache_size, DEFAULT_BYTES)
 }
 
+/// Whether no way is given to other work: a flag, `WALTODO_FULL_SPEED`, the settings files, no.
+pub(super) fn full_speed_of(flag: bool, settings: &Settings) -> Result<bool> {
+    let names = ("WALTODO_FULL_SPEED", "full_speed");
+    number(flag.then_some(true), settings, names, yes_or_no, false)
+}
+
+fn yes_or_no(text: &str) -> std::result::Result<bool, String> {
+    text.parse()
+        .map_err(|_| format!("'{text}' is neither true nor false"))
+}
+
 /// The network and its aggregator: a flag, `WALRUS_AGGREGATOR_URL`, `.waltodo.json`, the network's public one.
 pub(super) fn service(
     network_flag: Option<Network>,

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use longhaul_types::JobId;
 use longhaul_walrus::{
     follow::{Followed, MonitorArgs},
     sui::{Happening, ObjectId},
@@ -12,7 +11,7 @@ use longhaul_walrus::{
 use super::{
     config,
     fetch::DeliveryFlags,
-    start::{Start, interval, timeout},
+    start::{Start, StartFlags, timeout},
 };
 use crate::{exit::Result, settings::Settings};
 
@@ -32,21 +31,11 @@ pub(super) struct Args {
     /// Fetch the blob of each event's object in the background; without it events are only logged
     #[arg(long)]
     auto_retrieve: bool,
-    /// Run in the background and return at once
-    #[arg(long, short)]
-    background: bool,
-    /// With --background: show progress until it is cancelled
-    #[arg(long, short)]
-    wait: bool,
-    /// The job's id; made when not given
-    #[arg(long, value_name = "ID")]
-    job_id: Option<JobId>,
+    #[command(flatten)]
+    start: StartFlags,
     /// Time the whole job may take [default: none]
     #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
     timeout: Option<f64>,
-    /// Between two lines of progress [default: 5; env: WALTODO_BACKGROUND_PROGRESS_INTERVAL]
-    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
-    progress_interval: Option<f64>,
     /// The todos' package [env: TODO_PACKAGE_ID]
     #[arg(long, value_name = "ID", value_parser = config::object_id)]
     package: Option<ObjectId>,
@@ -87,10 +76,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
         kind: KIND,
         operation: Operation::Monitor,
         command: format!("monitor --events {}", names(&args.events)),
-        id: args.job_id.as_ref(),
+        flags: &args.start,
         timeout: args.timeout,
-        interval: interval(args.progress_interval, settings)?,
-        waits: args.wait || !args.background,
     };
     let job = MonitorArgs {
         followed: followed(&args.events, args.package, &args.delivery, settings)?,

@@ -2,14 +2,13 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use longhaul_types::JobId;
 use longhaul_walrus::{
     lists::ListName, networks::Network, retrieve::RetrieveArgs, words::Operation,
 };
 
 use super::{
     config,
-    start::{Start, interval, output_folder, timeout},
+    start::{Start, StartFlags, output_folder, timeout},
 };
 use crate::{
     exit::Result,
@@ -29,21 +28,11 @@ pub(super) struct Args {
     /// Name of a local list, or a blob ID
     #[arg(value_name = "LIST|BLOB_ID")]
     source: String,
-    /// Run in the background and return at once
-    #[arg(long, short)]
-    background: bool,
-    /// With --background: wait for the end and show progress
-    #[arg(long, short)]
-    wait: bool,
-    /// The job's id; made when not given
-    #[arg(long, value_name = "ID")]
-    job_id: Option<JobId>,
+    #[command(flatten)]
+    start: StartFlags,
     /// Time the whole job may take [default: 300; env: WALTODO_BACKGROUND_TIMEOUT]
     #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
     timeout: Option<f64>,
-    /// Between two lines of progress [default: 5; env: WALTODO_BACKGROUND_PROGRESS_INTERVAL]
-    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
-    progress_interval: Option<f64>,
     /// Have the retrieved todos join this local list, which is made when missing
     #[arg(long, value_name = "NAME")]
     list: Option<ListName>,
@@ -62,6 +51,9 @@ pub(super) struct Args {
     /// Megabytes of retrieved blobs that are kept for an hour for quick re-access; 0 for none [default: 1000; env: WALTODO_CACHE_SIZE]
     #[arg(long, value_name = "MB", value_parser = config::cache_size)]
     cache_size: Option<u64>,
+    /// Give no way to other work on this machine [env: WALTODO_FULL_SPEED]
+    #[arg(long)]
+    full_speed: bool,
     /// Folder for the retrieved files; without one they are artifacts of the job
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -87,6 +79,7 @@ impl Args {
             )?,
             attempts: config::attempts_of(self.retry_attempts, settings)?,
             cache_bytes: config::cache_size_of(self.cache_size, settings)?,
+            full_speed: config::full_speed_of(self.full_speed, settings)?,
         })
     }
 }
@@ -97,10 +90,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
         kind: KIND,
         operation: Operation::Retrieve,
         command: format!("retrieve {}", args.source),
-        id: args.job_id.as_ref(),
+        flags: &args.start,
         timeout: Some(timeout(args.timeout, settings)?),
-        interval: interval(args.progress_interval, settings)?,
-        waits: args.wait || !args.background,
     };
     start.run(&args.resolve(settings)?, settings).await
 }

@@ -18,6 +18,27 @@ use crate::{
     settings::{Settings, path_text},
 };
 
+/// Flags of every command that starts a job.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StartFlags {
+    /// Run in the background and return at once
+    #[arg(long, short)]
+    background: bool,
+    /// With --background: wait for the end and show progress
+    #[arg(long, short)]
+    wait: bool,
+    /// The job's id; made when not given
+    #[arg(long, value_name = "ID")]
+    job_id: Option<JobId>,
+    /// Between two lines of progress [default: 5; env: WALTODO_BACKGROUND_PROGRESS_INTERVAL]
+    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
+    progress_interval: Option<f64>,
+}
+
 /// A job to start.
 pub(super) struct Start<'a> {
     /// Its kind.
@@ -26,21 +47,19 @@ pub(super) struct Start<'a> {
     pub(super) operation: Operation,
     /// The command, as lists of jobs show it.
     pub(super) command: String,
-    /// Its id, where the caller gives one.
-    pub(super) id: Option<&'a JobId>,
+    /// Its id, and whether and how it is followed.
+    pub(super) flags: &'a StartFlags,
     /// Seconds that the whole job may take.
     pub(super) timeout: Option<f64>,
-    /// The time between two lines of progress.
-    pub(super) interval: Duration,
-    /// Whether it is followed to its end.
-    pub(super) waits: bool,
 }
 
 impl Start<'_> {
     /// Submits the job, and follows it unless it is to run in the background alone.
     pub(super) async fn run(self, args: &impl Serialize, settings: &Settings) -> Result<ExitCode> {
         let args = serde_json::to_value(args).map_err(|error| Fail::usage(error.to_string()))?;
-        let id = match self.id {
+        let interval = interval(self.flags.progress_interval, settings)?;
+        let waits = self.flags.wait || !self.flags.background;
+        let id = match &self.flags.job_id {
             Some(id) => id.clone(),
             None => new_id(Timestamp::now())?,
         };
@@ -57,16 +76,16 @@ impl Start<'_> {
         if !settings.json() {
             let operation = self.operation;
             output::line(&words::starting(operation, id.as_str(), self.timeout))?;
-            output::line(&if self.waits {
+            output::line(&if waits {
                 words::waiting(operation)
             } else {
                 words::started(operation, id.as_str())
             })?;
-        } else if !self.waits {
+        } else if !waits {
             output::json(&answer)?;
         }
-        if self.waits {
-            return watch(&session, settings, &id, self.interval, None).await;
+        if waits {
+            return watch(&session, settings, &id, interval, None).await;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -3,7 +3,6 @@
 
 use std::process::ExitCode;
 
-use longhaul_types::JobId;
 use longhaul_walrus::{
     follow::SyncArgs,
     sui::{Happening, ObjectId},
@@ -14,7 +13,7 @@ use super::{
     config,
     fetch::DeliveryFlags,
     monitor::followed,
-    start::{Start, interval},
+    start::{Start, StartFlags},
 };
 use crate::{exit::Result, settings::Settings};
 
@@ -34,21 +33,11 @@ pub(super) struct Args {
     /// Which events: nft-created, nft-updated, nft-completed, nft-transferred
     #[arg(long, value_name = "EVENTS", value_delimiter = ',', default_value = "nft-created", value_parser = config::happening)]
     events: Vec<Happening>,
-    /// Run in the background and return at once
-    #[arg(long, short)]
-    background: bool,
-    /// With --background: wait for the end and show progress
-    #[arg(long, short)]
-    wait: bool,
-    /// The job's id; made when not given
-    #[arg(long, value_name = "ID")]
-    job_id: Option<JobId>,
+    #[command(flatten)]
+    start: StartFlags,
     /// Time the whole job may take [default: none]
     #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
     timeout: Option<f64>,
-    /// Between two lines of progress [default: 5; env: WALTODO_BACKGROUND_PROGRESS_INTERVAL]
-    #[arg(long, value_name = "SECONDS", value_parser = config::seconds)]
-    progress_interval: Option<f64>,
     /// The todos' package [env: TODO_PACKAGE_ID]
     #[arg(long, value_name = "ID", value_parser = config::object_id)]
     package: Option<ObjectId>,
@@ -62,10 +51,8 @@ pub(super) async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
         kind: KIND,
         operation: Operation::Sync,
         command: format!("sync --from-block {}", args.from_block),
-        id: args.job_id.as_ref(),
+        flags: &args.start,
         timeout: args.timeout,
-        interval: interval(args.progress_interval, settings)?,
-        waits: args.wait || !args.background,
     };
     let job = SyncArgs {
         followed: followed(&args.events, args.package, &args.delivery, settings)?,

@@ -100,6 +100,8 @@ impl Lab {
             .env("LONGHAUL_DATA_DIR", self.path("data"))
             .env("TODO_DATA_PATH", self.path("lists"))
             .env("WALRUS_AGGREGATOR_URL", self.sandbox.url())
+            // Other tests are other work.
+            .env("WALTODO_FULL_SPEED", "true")
             .current_dir(self.path("home"))
             .stdin(Stdio::null());
         command

@@ -247,10 +247,8 @@ async fn answer(
     let text = match command {
         Command::Advance(_) => String::new(),
         Command::Declare(name, sweep_after) => {
-            let kind = Kind {
-                sweep_after: *sweep_after,
-                ..Kind::new(*name)
-            };
+            let mut kind = Kind::new(*name);
+            kind.sweep_after = *sweep_after;
             said(&store.declare(vec![kind]).await)
         }
         Command::Join(name, lease) => said(&store.join(&WorkerId::named(*name), *lease, now).await),

@@ -38,6 +38,9 @@ pub struct Delivery {
     /// Bytes of verified blobs that are kept for an hour; with 0 none is kept or taken.
     #[serde(default)]
     pub cache_bytes: u64,
+    /// Whether it gives no way to other work on this machine.
+    #[serde(default)]
+    pub full_speed: bool,
 }
 
 /// What to fetch. Every setting is resolved and every path absolute: the job reads none from its surroundings.
@@ -103,6 +106,7 @@ impl FetchArgs {
             output,
             attempts,
             cache_bytes,
+            full_speed,
         } = self.delivery.clone();
         RetrieveArgs {
             source: self.source.clone(),
@@ -113,6 +117,7 @@ impl FetchArgs {
             chunk_size: 1,
             attempts,
             cache_bytes,
+            full_speed,
         }
     }
 }

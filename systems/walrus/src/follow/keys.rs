@@ -66,6 +66,7 @@ mod tests {
             output: output.map(Into::into),
             attempts: 3,
             cache_bytes: 0,
+            full_speed: false,
         };
         let made = |checkpoint| event(Happening::NftCreated, checkpoint);
         let changed = |checkpoint| event(Happening::NftUpdated, checkpoint);

@@ -10,19 +10,22 @@ const NICER: i32 = 10;
 /// As nice as can be.
 const NICEST: i32 = 19;
 
-/// Does the work on a thread of its own, at low priority. Threads that it starts are as low. A shared thread would not do:
-/// to rise again is a privilege.
+/// Does the work on a thread of its own, at low priority unless it is to go at full speed. Threads that it starts are as low.
+/// A shared thread would not do: to rise again is a privilege.
 ///
 /// # Errors
 /// When the system gives no thread, or the work panicked.
-pub(crate) async fn run_low<T: Send + 'static>(
+pub(crate) async fn run_apart<T: Send + 'static>(
+    full_speed: bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (sender, receiver) = oneshot::channel();
     thread::Builder::new()
-        .name("low".to_owned())
+        .name("apart".to_owned())
         .spawn(move || {
-            lower();
+            if !full_speed {
+                lower();
+            }
             // Who asked for it may be gone: then nobody needs the answer.
             let _ = sender.send(work());
         })?;
@@ -46,7 +49,7 @@ mod tests {
     async fn the_thread_and_those_it_starts_are_low_and_no_other() {
         let nice = || getpriority_process(None).expect("a number");
         let before = nice();
-        let (own, child) = run_low(move || (nice(), thread::spawn(nice).join()))
+        let (own, child) = run_apart(false, move || (nice(), thread::spawn(nice).join()))
             .await
             .expect("done");
         let low = (before + NICER).min(NICEST);

@@ -7,7 +7,7 @@ mod load;
 mod low;
 mod throttle;
 
-pub(crate) use self::{gate::Gate, low::run_low};
+pub(crate) use self::{gate::Gate, low::run_apart};
 pub use self::{
     load::{Load, SystemLoad},
     throttle::Throttle,

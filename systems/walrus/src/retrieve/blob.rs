@@ -25,7 +25,7 @@ use crate::{
     blob_id::{self, BlobId, Shards},
     cache::Cache,
     download::{self, BoxError, Observer, Pieces, Retrying},
-    machine::{Gate, run_low},
+    machine::{Gate, run_apart},
 };
 
 /// A blob of at most this size is verified on one thread, and looked into for a todo.
@@ -272,7 +272,7 @@ impl Fetcher<'_> {
         };
         let (path, cancel) = (file.to_owned(), self.job.cancellation());
         let scratch = self.job.scratch().await?;
-        let computed = run_low(move || {
+        let computed = run_apart(self.args.full_speed, move || {
             let file = File::open(&path).map_err(blob_id::Error::Read)?;
             let options = blob_id::Options {
                 shards: Shards::default(),

@@ -89,6 +89,7 @@ impl Rig {
             output: Some(self.path("out")),
             attempts: 2,
             cache_bytes: 0,
+            full_speed: false,
         }
     }
 
