@@ -27,8 +27,9 @@ use crate::networks::Network;
 
 /// Bytes of the largest message: an object has 250 KB at most, and a few times that as JSON.
 const MAX_MESSAGE: usize = 4 << 20;
-/// The longest wait for an answer to begin.
+/// The longest wait for an answer to begin, and for more of one that has begun.
 const ANSWER: Duration = Duration::from_secs(15);
+const MORE: Duration = Duration::from_secs(30);
 
 /// A client of one node. Clones share its connection.
 #[derive(Clone)]
@@ -73,12 +74,23 @@ impl Node {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new(address)
             .map_err(|status| bad(bounded(status.message())))?
-            .with_response_headers_timeout(ANSWER)
             .with_max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self {
+        let node = Self {
             client,
             address: address.to_owned(),
-        })
+        };
+        Ok(node.patience(ANSWER, MORE))
+    }
+
+    /// Waits this long for an answer to begin, and for more of one that has begun: 15 and 30 s unless said otherwise. A
+    /// stream that is quiet for longer is asked for anew.
+    #[must_use]
+    pub fn patience(mut self, answer: Duration, more: Duration) -> Self {
+        self.client = self
+            .client
+            .with_response_headers_timeout(answer)
+            .with_body_idle_timeout(more);
+        self
     }
 
     /// Its address.

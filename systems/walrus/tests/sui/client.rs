@@ -1,7 +1,11 @@
 //! The client of a Sui node against its stand-in.
 
+use std::time::Duration;
+
 use futures_util::{Stream, StreamExt as _};
-use longhaul_sandbox::sui::{Event as Emitted, Network as Chain, Node as Sandbox, Object, Options};
+use longhaul_sandbox::sui::{
+    Event as Emitted, Fault, Network as Chain, Node as Sandbox, Object, Options, Rule,
+};
 use longhaul_walrus::{
     networks::Network,
     sui::{Error, Event, Following, Frame, Happening, Node, ObjectId, Start},
@@ -107,6 +111,56 @@ async fn a_node_that_is_not_there_is_said_and_may_come() {
         text.contains(&url) && text.contains("could not be reached"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_node_that_falls_silent_is_not_waited_for() {
+    let sandbox = sandbox().await;
+    let kind = format!("{PACKAGE}::todo_nft::TodoNFT");
+    sandbox
+        .put_object(Object::new("0x7", kind, json!({"title": "Buy milk"})))
+        .expect("stored");
+    let first = sandbox
+        .emit([created("0x1"), created("0x2")])
+        .expect("emitted");
+    sandbox
+        .faults()
+        .add(Rule::new(Fault::Stall { after: 0 }).times(1));
+    let node = client(&sandbox).patience(Duration::from_millis(300), Duration::from_millis(300));
+    let asked = tokio::time::timeout(PATIENCE, node.object(id("0x7"))).await;
+    let error = asked.expect("an end").expect_err("no answer");
+    assert!(error.may_pass(), "{error:?}");
+    node.object(id("0x7")).await.expect("answered again");
+    // Of a stream the rest is asked for anew: nothing is lost, nothing comes twice.
+    sandbox
+        .faults()
+        .add(Rule::new(Fault::Stall { after: 1 }).times(1));
+    let start = Start::Checkpoint(first);
+    let seen = events(
+        node.follow(id(PACKAGE), start, Following::Subscription, |_| {}),
+        2,
+    );
+    let objects: Vec<_> = seen.await.iter().map(|(event, _)| event.object).collect();
+    assert_eq!(objects, [id("0x1"), id("0x2")]);
+}
+
+#[tokio::test]
+async fn a_message_beyond_all_bounds_is_not_taken() {
+    let sandbox = sandbox().await;
+    let kind = format!("{PACKAGE}::todo_nft::TodoNFT");
+    sandbox
+        .put_object(Object::new("0x7", kind, json!({"title": "Buy milk"})))
+        .expect("stored");
+    sandbox
+        .faults()
+        .add(Rule::new(Fault::Oversized { bytes: 16 << 20 }).times(1));
+    let node = client(&sandbox);
+    let error = node.object(id("0x7")).await.expect_err("too large");
+    assert!(
+        matches!(error, Error::TooLarge { .. }) && !error.may_pass(),
+        "{error:?}"
+    );
+    node.object(id("0x7")).await.expect("the node serves on");
 }
 
 #[tokio::test]
