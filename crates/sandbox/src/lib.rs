@@ -6,4 +6,5 @@
 pub mod aggregator;
 mod journal;
 mod rules;
+mod running;
 pub mod sui;

@@ -301,7 +301,7 @@ async fn faults_and_journal_over_http() {
         let request = setup.client.put(&faults).json(&body);
         request.send().await.expect("an answer").status()
     };
-    let rules = json!([{ "blob": ID, "times": 1, "fault": { "kind": "unavailable" } }]);
+    let rules = json!([{ "on": ID, "times": 1, "fault": { "kind": "unavailable" } }]);
     assert_eq!(put(rules.clone()).await, StatusCode::OK);
     let listed = setup.client.get(&faults).send().await.expect("an answer");
     assert_eq!(listed.json::<Value>().await.expect("JSON"), rules);

@@ -437,7 +437,7 @@ async fn on_a_busy_machine_less_is_done_at_a_time_and_the_log_says_so() {
     let stall = Rule::new(Fault::Stall { after: 0 });
     rig.sandbox
         .faults()
-        .add(stall.blob(todos[0].1.parse().expect("a name")));
+        .add(stall.on(todos[0].1.parse().expect("a name")));
     let job = rig.start(rig.args(&todos[0].1)).await;
     until(async || {
         let log = rig.log(&job).await;

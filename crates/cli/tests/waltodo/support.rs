@@ -173,7 +173,7 @@ impl Lab {
     /// Nothing comes of this blob any more.
     pub(crate) fn stall(&self, blob: &str) {
         let name: BlobName = blob.parse().expect("a name");
-        self.fault(Rule::new(Fault::Stall { after: 0 }).blob(name));
+        self.fault(Rule::new(Fault::Stall { after: 0 }).on(name));
     }
 
     /// The job as the server shows it.

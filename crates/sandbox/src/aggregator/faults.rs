@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{name::BlobName, range::Span};
-use crate::rules::{Counted, Rules};
+use crate::rules;
 
 /// One way to fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,119 +92,31 @@ pub enum Fault {
 }
 
 /// A fault, the blob it applies to and how many times.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// The blob; any when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blob: Option<BlobName>,
-    /// Answers to leave as they are before; none when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skip: Option<u32>,
-    /// How many answers more; always when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<u32>,
-    /// The fault.
-    pub fault: Fault,
-}
-
-impl Rule {
-    /// This fault on every answer.
-    pub fn new(fault: Fault) -> Self {
-        Self {
-            blob: None,
-            skip: None,
-            times: None,
-            fault,
-        }
-    }
-
-    /// Only this many times.
-    #[must_use]
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = Some(times);
-        self
-    }
-
-    /// Only after this many answers that it leaves as they are.
-    #[must_use]
-    pub fn skip(mut self, answers: u32) -> Self {
-        self.skip = Some(answers);
-        self
-    }
-
-    /// Only on this blob.
-    #[must_use]
-    pub fn blob(mut self, blob: BlobName) -> Self {
-        self.blob = Some(blob);
-        self
-    }
-}
-
-impl Counted for Rule {
-    type Fault = Fault;
-
-    fn fault(&self) -> &Fault {
-        &self.fault
-    }
-
-    fn counts(&mut self) -> (&mut Option<u32>, &mut Option<u32>) {
-        (&mut self.skip, &mut self.times)
-    }
-}
+pub type Rule = rules::Rule<BlobName, Fault>;
 
 /// The rules in force. Of several refusals the first applies; faults of the body combine.
-#[derive(Debug, Default)]
-pub struct Faults(Rules<Rule>);
+pub type Faults = rules::Faults<BlobName, Fault>;
 
 impl Faults {
-    /// Adds a rule.
-    ///
-    /// # Panics
-    /// When there are [`MAX_RULES`](super::MAX_RULES) already.
-    pub fn add(&self, rule: Rule) {
-        self.0.add(rule);
-    }
-
-    /// Replaces all rules.
-    ///
-    /// # Panics
-    /// When these are more than [`MAX_RULES`](super::MAX_RULES).
-    pub fn set(&self, new: Vec<Rule>) {
-        self.0.set(new);
-    }
-
-    /// Removes all rules.
-    pub fn clear(&self) {
-        self.0.clear();
-    }
-
-    /// The rules that are not spent, with the times they have left.
-    pub fn list(&self) -> Vec<Rule> {
-        self.0.list()
-    }
-
     /// Spends the first rule that refuses requests for this blob.
     pub(super) fn refusal(&self, blob: &str) -> Option<Fault> {
-        self.spend(blob, 1, Fault::refuses).pop()
+        self.spend_on(blob, 1, Fault::refuses).pop()
     }
 
     /// Spends all rules that change a body with these bytes of this blob.
     pub(super) fn of_body(&self, blob: &str, span: Option<Span>, ranged: bool) -> Vec<Fault> {
-        self.spend(blob, usize::MAX, |fault| fault.changes(span, ranged))
+        self.spend_on(blob, usize::MAX, |fault| fault.changes(span, ranged))
     }
 
     /// Spends the first rule that makes the server ignore a range of this blob.
     pub(super) fn ignores_range(&self, blob: &str) -> bool {
         !self
-            .spend(blob, 1, |fault| matches!(fault, Fault::IgnoreRange))
+            .spend_on(blob, 1, |fault| matches!(fault, Fault::IgnoreRange))
             .is_empty()
     }
 
-    fn spend(&self, blob: &str, most: usize, applies: impl Fn(&Fault) -> bool) -> Vec<Fault> {
-        self.0.spend(most, |rule| {
-            rule.blob.as_ref().is_none_or(|name| name.as_str() == blob) && applies(&rule.fault)
-        })
+    fn spend_on(&self, blob: &str, most: usize, applies: impl Fn(&Fault) -> bool) -> Vec<Fault> {
+        self.spend(most, |name| name.as_str() == blob, applies)
     }
 }
 
@@ -269,7 +181,7 @@ mod tests {
             Rule::new(Fault::ShortRange { missing: 1 }).skip(1).times(1),
             Rule::new(Fault::WrongBytes { at: 5 })
                 .times(1)
-                .blob(ID.parse().expect("an ID")),
+                .on(ID.parse().expect("an ID")),
             Rule::new(Fault::Slow {
                 bytes_per_second: 7,
             }),
@@ -287,16 +199,15 @@ mod tests {
 
     #[test]
     fn rules_have_a_json_form() {
-        let text = format!(
-            r#"{{"blob":"{ID}","times":2,"fault":{{"kind":"slow","bytesPerSecond":1000}}}}"#
-        );
+        let text =
+            format!(r#"{{"on":"{ID}","times":2,"fault":{{"kind":"slow","bytesPerSecond":1000}}}}"#);
         let rule: Rule = serde_json::from_str(&text).expect("a rule");
         assert_eq!(serde_json::to_string(&rule).expect("text"), text);
         for bad in [
             r#"{"fault":{"kind":"slow"}}"#,
             r#"{"fault":{"kind":"ignoreRange"},"time":2}"#,
             r#"{"fault":{"kind":"disconnect","after":1,"before":2}}"#,
-            r#"{"blob":"../secret","fault":{"kind":"ignoreRange"}}"#,
+            r#"{"on":"../secret","fault":{"kind":"ignoreRange"}}"#,
         ] {
             assert!(serde_json::from_str::<Rule>(bad).is_err(), "{bad}");
         }

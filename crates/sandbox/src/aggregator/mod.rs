@@ -26,14 +26,13 @@ mod routes;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use axum::serve::ListenerExt as _;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -41,11 +40,11 @@ pub use self::{
     name::{BlobName, InvalidName},
     request::Request,
 };
-use crate::journal::Journal;
+use crate::{
+    journal::Journal,
+    running::{Running, listen},
+};
 pub use crate::{journal::MAX_REQUESTS, rules::MAX_RULES};
-
-/// How long [`Aggregator::stop`] waits for connections to close before it drops them.
-const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Why the stand-in could not start or take a blob.
 #[derive(Debug, thiserror::Error)]
@@ -113,31 +112,26 @@ impl Options {
         if !metadata.is_dir() {
             return Err(folder_error(io::ErrorKind::NotADirectory.into()));
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let listen_error = |source| Error::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let (listener, address) = listen(self.port)
+            .await
+            .map_err(|(address, source)| Error::Listen { address, source })?;
         let shared = Arc::new(Shared {
             folder: self.folder,
             faults: Faults::default(),
             journal: Journal::default(),
             stop: CancellationToken::new(),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
-        Ok(Aggregator {
-            address,
-            shared,
-            server,
-        })
+        let stop = shared.stop.clone();
+        let running = Running::start(address, stop, serve(listener, Arc::clone(&shared)));
+        Ok(Aggregator { shared, running })
     }
 }
 
 /// A running stand-in. Dropping it cuts its transfers and stops it.
 #[derive(Debug)]
 pub struct Aggregator {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    running: Running,
 }
 
 impl Aggregator {
@@ -151,12 +145,12 @@ impl Aggregator {
 
     /// The base address, such as `http://127.0.0.1:40123`, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.running.url()
     }
 
     /// The address listened on.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address()
     }
 
     /// The folder of blobs.
@@ -189,26 +183,13 @@ impl Aggregator {
     }
 
     /// Stops listening, cuts the transfers under way and returns when all connections are closed.
-    pub async fn stop(mut self) {
-        self.shared.stop.cancel();
-        if tokio::time::timeout(STOP_GRACE, &mut self.server)
-            .await
-            .is_err()
-        {
-            self.server.abort();
-        }
+    pub async fn stop(self) {
+        self.running.stop().await;
     }
 
     /// Waits until the service ends, which it does only when it is stopped or dropped.
     pub async fn ended(&mut self) {
-        // Whether the task ended or was aborted makes no difference to who waits for its end.
-        let _ = (&mut self.server).await;
-    }
-}
-
-impl Drop for Aggregator {
-    fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.running.ended().await;
     }
 }
 

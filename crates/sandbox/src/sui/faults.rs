@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tonic::{Code, Status};
 
 use super::request::Call;
-use crate::rules::{Counted, Rules};
+use crate::rules;
 
 /// The most bytes that [`Fault::Oversized`] adds.
 pub const MAX_OVERSIZE: u64 = 64 * 1024 * 1024;
@@ -77,115 +77,27 @@ pub enum Fault {
 }
 
 /// A fault, the call it applies to and how many times.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// The call; any when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<Call>,
-    /// Answers to leave as they are before; none when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skip: Option<u32>,
-    /// How many answers more; always when missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<u32>,
-    /// The fault.
-    pub fault: Fault,
-}
-
-impl Rule {
-    /// This fault on every answer.
-    pub fn new(fault: Fault) -> Self {
-        Self {
-            call: None,
-            skip: None,
-            times: None,
-            fault,
-        }
-    }
-
-    /// Only this many times.
-    #[must_use]
-    pub fn times(mut self, times: u32) -> Self {
-        self.times = Some(times);
-        self
-    }
-
-    /// Only after this many answers that it leaves as they are.
-    #[must_use]
-    pub fn skip(mut self, answers: u32) -> Self {
-        self.skip = Some(answers);
-        self
-    }
-
-    /// Only on this call.
-    #[must_use]
-    pub fn call(mut self, call: Call) -> Self {
-        self.call = Some(call);
-        self
-    }
-}
-
-impl Counted for Rule {
-    type Fault = Fault;
-
-    fn fault(&self) -> &Fault {
-        &self.fault
-    }
-
-    fn counts(&mut self) -> (&mut Option<u32>, &mut Option<u32>) {
-        (&mut self.skip, &mut self.times)
-    }
-}
+pub type Rule = rules::Rule<Call, Fault>;
 
 /// The rules in force. Of several refusals the first applies; other faults combine.
-#[derive(Debug, Default)]
-pub struct Faults(Rules<Rule>);
+pub type Faults = rules::Faults<Call, Fault>;
 
 impl Faults {
-    /// Adds a rule.
-    ///
-    /// # Panics
-    /// When there are [`MAX_RULES`](super::MAX_RULES) already.
-    pub fn add(&self, rule: Rule) {
-        self.0.add(rule);
-    }
-
-    /// Replaces all rules.
-    ///
-    /// # Panics
-    /// When these are more than [`MAX_RULES`](super::MAX_RULES).
-    pub fn set(&self, new: Vec<Rule>) {
-        self.0.set(new);
-    }
-
-    /// Removes all rules.
-    pub fn clear(&self) {
-        self.0.clear();
-    }
-
-    /// The rules that are not spent, with the times they have left.
-    pub fn list(&self) -> Vec<Rule> {
-        self.0.list()
-    }
-
     /// Spends the first rule that refuses this call.
     pub(super) fn refusal(&self, call: Call) -> Option<Status> {
-        let refuses = |rule: &Rule| rule.applies(call) && rule.fault.refusal().is_some();
-        self.0.spend(1, refuses).first().and_then(Fault::refusal)
+        let refuses = |fault: &Fault| fault.refusal().is_some();
+        self.spend(1, |only| *only == call, refuses)
+            .first()
+            .and_then(Fault::refusal)
     }
 
     /// Spends all rules that change the answer of this call.
     pub(super) fn of_answer(&self, call: Call) -> Vec<Fault> {
-        self.0.spend(usize::MAX, |rule| {
-            rule.applies(call) && rule.fault.changes(call)
-        })
-    }
-}
-
-impl Rule {
-    fn applies(&self, call: Call) -> bool {
-        self.call.is_none_or(|only| only == call)
+        self.spend(
+            usize::MAX,
+            |only| *only == call,
+            |fault| fault.changes(call),
+        )
     }
 }
 
@@ -224,7 +136,7 @@ mod tests {
     fn limited_rules_are_spent_on_what_they_change() {
         let faults = Faults::default();
         faults.set(vec![
-            Rule::new(Fault::Unavailable).times(1).call(Call::GetObject),
+            Rule::new(Fault::Unavailable).times(1).on(Call::GetObject),
             Rule::new(Fault::Behind { checkpoints: 1 }).skip(1).times(1),
             Rule::new(Fault::Slow { milliseconds: 1 }),
         ]);
@@ -244,13 +156,13 @@ mod tests {
 
     #[test]
     fn rules_have_a_json_form() {
-        let text = r#"{"call":"getObject","times":2,"fault":{"kind":"slow","milliseconds":1000}}"#;
+        let text = r#"{"on":"getObject","times":2,"fault":{"kind":"slow","milliseconds":1000}}"#;
         let rule: Rule = serde_json::from_str(text).expect("a rule");
         assert_eq!(serde_json::to_string(&rule).expect("text"), text);
         for bad in [
             r#"{"fault":{"kind":"slow"}}"#,
             r#"{"fault":{"kind":"unavailable"},"time":2}"#,
-            r#"{"call":"dropTables","fault":{"kind":"unavailable"}}"#,
+            r#"{"on":"dropTables","fault":{"kind":"unavailable"}}"#,
         ] {
             assert!(serde_json::from_str::<Rule>(bad).is_err(), "{bad}");
         }

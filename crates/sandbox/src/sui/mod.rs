@@ -37,21 +37,14 @@ pub mod todo_nft;
 mod traffic;
 mod value;
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use sui_rpc::proto::sui::rpc::v2::{
     ledger_service_server::LedgerServiceServer,
     subscription_service_server::SubscriptionServiceServer,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 
@@ -63,14 +56,14 @@ pub use self::{
     request::{Call, Request},
     seed::{MAX_SEED, Seed},
 };
-use crate::journal::Journal;
+use crate::{
+    journal::Journal,
+    running::{Running, listen},
+};
 pub use crate::{journal::MAX_REQUESTS, rules::MAX_RULES};
 
 /// How often Sui makes a checkpoint.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(250);
-
-/// How long [`Node::stop`] waits for connections to close before it drops them.
-const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Why the stand-in could not start or take something into its ledger.
 #[derive(Debug, thiserror::Error)]
@@ -219,10 +212,9 @@ impl Options {
     /// # Errors
     /// [`Error::Listen`].
     pub async fn start(self) -> Result<Node, Error> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let listen_error = |source| Error::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let (listener, address) = listen(self.port)
+            .await
+            .map_err(|(address, source)| Error::Listen { address, source })?;
         let shared = Arc::new(Shared {
             ledger: Ledger::new(self.first_checkpoint, self.most_events),
             network: self.network,
@@ -231,35 +223,31 @@ impl Options {
             journal: Journal::default(),
             stop: CancellationToken::new(),
         });
-        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        let stop = shared.stop.clone();
+        let running = Running::start(address, stop, serve(listener, Arc::clone(&shared)));
         if let Some(interval) = self.checkpoint_interval {
             tokio::spawn(keep_time(Arc::clone(&shared), interval));
         }
-        Ok(Node {
-            address,
-            shared,
-            server,
-        })
+        Ok(Node { shared, running })
     }
 }
 
 /// A running stand-in. Dropping it cuts its streams and stops it.
 #[derive(Debug)]
 pub struct Node {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    running: Running,
 }
 
 impl Node {
     /// The address for `sui_rpc::Client::new`, such as `http://127.0.0.1:40123`, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.running.url()
     }
 
     /// The address listened on.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.running.address()
     }
 
     /// The network it says it belongs to.
@@ -340,26 +328,13 @@ impl Node {
     }
 
     /// Stops listening, cuts the streams under way and returns when all connections are closed.
-    pub async fn stop(mut self) {
-        self.shared.stop.cancel();
-        if tokio::time::timeout(STOP_GRACE, &mut self.server)
-            .await
-            .is_err()
-        {
-            self.server.abort();
-        }
+    pub async fn stop(self) {
+        self.running.stop().await;
     }
 
     /// Waits until the node ends, which it does only when it is stopped or dropped.
     pub async fn ended(&mut self) {
-        // Whether the task ended or was aborted makes no difference to who waits for its end.
-        let _ = (&mut self.server).await;
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.running.ended().await;
     }
 }
 

@@ -53,7 +53,7 @@ async fn a_call_is_refused_as_often_as_it_is_told_to() {
     emit(&node, 1..=3);
     let client = client(&node);
     node.faults()
-        .add(Rule::new(Fault::Unavailable).times(2).call(Call::GetObject));
+        .add(Rule::new(Fault::Unavailable).times(2).on(Call::GetObject));
     for expected in [Some(Code::Unavailable), Some(Code::Unavailable), None] {
         let answer = object(&client, "0x1").await;
         assert_eq!(answer.err().map(|status| status.code()), expected);
@@ -75,7 +75,7 @@ async fn a_call_is_refused_as_often_as_it_is_told_to() {
     node.faults().add(
         Rule::new(Fault::ResourceExhausted)
             .times(3)
-            .call(Call::ListEvents),
+            .on(Call::ListEvents),
     );
     assert_eq!(
         names(&frames(&client, list()).await.expect("a list")),
@@ -98,7 +98,7 @@ async fn a_connection_is_cut_after_so_many_events() {
     node.faults().add(
         Rule::new(Fault::Disconnect { after })
             .times(1)
-            .call(Call::SubscribeEvents),
+            .on(Call::SubscribeEvents),
     );
     let (found, status) = subscription(&node).await;
     assert_eq!(found, titles(1..=3));
@@ -122,7 +122,7 @@ async fn the_client_loses_nothing_when_streams_are_cut_ended_or_stalled() {
     let node = quiet().await;
     // A silent stream is given up by the client, as a dead connection is.
     let client = client(&node).with_body_idle_timeout(Duration::from_millis(300));
-    let on = |fault| Rule::new(fault).times(1).call(Call::SubscribeEvents);
+    let on = |fault| Rule::new(fault).times(1).on(Call::SubscribeEvents);
     node.faults().set(vec![
         on(Fault::End { after: 2 }),
         on(Fault::Stall { after: 3 }).skip(1),
@@ -144,7 +144,7 @@ async fn a_list_that_is_cut_goes_on_behind_what_came() {
     emit(&node, 1..=9);
     let cut = Rule::new(Fault::Disconnect { after: 4 })
         .times(2)
-        .call(Call::ListEvents);
+        .on(Call::ListEvents);
     node.faults().add(cut);
     let all = frames(&client(&node), list()).await.expect("a list");
     assert_eq!(names(&all), titles(1..=9));
@@ -162,7 +162,7 @@ async fn a_stream_ends_or_says_nothing_more() {
     node.faults().add(
         Rule::new(Fault::Stall { after: 1 })
             .times(1)
-            .call(Call::ListEvents),
+            .on(Call::ListEvents),
     );
     let client = client(&node).with_body_idle_timeout(Duration::from_millis(50));
     let all = frames(&client, list()).await.expect("a list");

@@ -84,15 +84,13 @@ async fn a_restart_goes_on_where_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn breaks_replays_and_absence_lose_nothing_and_repeat_nothing() {
     let rig = Rig::new().await;
-    let subscribe = |fault| Rule::new(fault).call(Call::SubscribeEvents);
+    let subscribe = |fault| Rule::new(fault).on(Call::SubscribeEvents);
     // No subscription lives for longer than this, so that each round meets its fault.
     rig.node.faults().add(subscribe(Fault::End { after: 6 }));
     let _job = rig.start_monitor(rig.monitor()).await;
     let faults = [
         subscribe(Fault::Disconnect { after: 3 }).times(1),
-        Rule::new(Fault::Unavailable)
-            .call(Call::ListEvents)
-            .times(2),
+        Rule::new(Fault::Unavailable).on(Call::ListEvents).times(2),
         subscribe(Fault::Replay {
             after: 4,
             events: 3,
@@ -125,7 +123,7 @@ async fn a_node_that_tells_nothing_by_itself_is_asked() {
     };
     rig.node
         .faults()
-        .add(Rule::new(unimplemented).call(Call::SubscribeEvents));
+        .add(Rule::new(unimplemented).on(Call::SubscribeEvents));
     let job = rig.start_monitor(rig.monitor()).await;
     rig.node.emit(all_created([1, 2])).expect("emitted");
     rig.fetched([1, 2]).await;
@@ -153,7 +151,7 @@ async fn a_cursor_that_is_not_taken_loses_nothing() {
             };
             rig.node
                 .faults()
-                .add(Rule::new(invalid).call(Call::ListEvents).times(1));
+                .add(Rule::new(invalid).on(Call::ListEvents).times(1));
         })
         .await;
     rig.fetched([1, 2, 3]).await;

@@ -76,9 +76,7 @@ async fn a_restart_goes_on_within_the_range() {
         rig.node.emit(all_created([object])).expect("emitted");
     }
     let slow = Fault::Slow { milliseconds: 20 };
-    rig.node
-        .faults()
-        .add(Rule::new(slow).call(Call::ListEvents));
+    rig.node.faults().add(Rule::new(slow).on(Call::ListEvents));
     let job = rig.engine.submit(rig.sync(0)).await.expect("submitted");
     until("some are read", async || {
         job.job().await.expect("read").progress.current >= 10
@@ -128,9 +126,7 @@ async fn pruned_and_future_checkpoints_are_said() {
 async fn a_node_that_fails_for_a_while_is_waited_for() {
     let rig = Rig::with(quiet()).await;
     rig.node.emit(all_created(0..3)).expect("emitted");
-    let away = Rule::new(Fault::Unavailable)
-        .call(Call::ListEvents)
-        .times(2);
+    let away = Rule::new(Fault::Unavailable).on(Call::ListEvents).times(2);
     rig.node.faults().add(away);
     let job = rig.engine.submit(rig.sync(0)).await.expect("submitted");
     let ended = job.wait().await.expect("ended");
