@@ -14,6 +14,7 @@ pub mod progress;
 mod schema;
 pub mod state;
 pub mod time;
+pub mod token;
 
 pub use error::{ErrorCode, JobError, Problem};
 pub use event::{Event, EventKind};
@@ -23,3 +24,4 @@ pub use log::{Level, LogLine};
 pub use progress::Progress;
 pub use state::{Reason, State};
 pub use time::Timestamp;
+pub use token::Scope;

@@ -119,9 +119,10 @@ impl Error {
                 store::Error::Full(_) | store::Error::Locked(_) | store::Error::Unavailable(_) => {
                     ErrorCode::Unavailable
                 }
-                store::Error::Corrupt(_) | store::Error::Schema(_) | store::Error::Internal(_) => {
-                    ErrorCode::Internal
-                }
+                store::Error::Corrupt(_)
+                | store::Error::Schema(_)
+                | store::Error::TokenTaken
+                | store::Error::Internal(_) => ErrorCode::Internal,
             },
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::UnknownQueue(_) => ErrorCode::UnknownQueue,

@@ -38,6 +38,7 @@ pub use queues::Queue;
 
 use crate::{
     artifacts::Artifacts,
+    handler::DEFAULT_QUEUE,
     model::{Job, Limits, NewJob},
     store::{Asked, CountsBy, Request, Store},
 };
@@ -197,6 +198,12 @@ impl Engine {
     /// The kinds this engine runs.
     pub fn kinds(&self) -> Vec<String> {
         self.core.registry.names()
+    }
+
+    /// The queue of a job of this kind that is submitted here and names none.
+    pub fn queue_of(&self, kind: &str) -> &str {
+        let registered = self.core.registry.get(kind);
+        registered.map_or(DEFAULT_QUEUE, |registered| &registered.policy.queue)
     }
 
     /// The limits.

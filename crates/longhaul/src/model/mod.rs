@@ -6,6 +6,7 @@ mod record;
 mod retention;
 mod retry;
 mod spread;
+mod token;
 pub mod transition;
 
 pub use limits::Limits;
@@ -14,4 +15,5 @@ pub use record::{Attempt, AttemptEnd, Claim, Detail, Job, Seq, Status, WorkerId}
 pub use retention::Retention;
 pub use retry::Backoff;
 pub use spread::spread;
+pub use token::Token;
 pub use transition::{Change, Illegal, Standing, next};

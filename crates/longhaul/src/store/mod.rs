@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     handler::Policy,
-    model::{Attempt, Claim, Detail, Illegal, Job, Seq, WorkerId},
+    model::{Attempt, Claim, Detail, Illegal, Job, Seq, Token, WorkerId},
 };
 
 pub mod sqlite;
@@ -51,6 +51,9 @@ pub enum Error {
     /// No such job.
     #[error("no job {0}")]
     NotFound(Seq),
+    /// A token of this id or hash is kept already.
+    #[error("a token with this id or secret exists already; make another")]
+    TokenTaken,
     /// The disk is full.
     #[error("the disk is full: {0}; free some space and try again, nothing acknowledged is lost")]
     Full(String),
@@ -508,6 +511,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Of these places in the object store, those that no artifact refers to.
     async fn orphans(&self, locations: Vec<String>) -> Result<Vec<String>, Error>;
+
+    /// Keeps a new token. Refused with [`Error::TokenTaken`] when its id or its hash is kept already.
+    async fn add_token(&self, token: Token) -> Result<(), Error>;
+
+    /// Every token that was not revoked, expired ones too, in the order in which they were added.
+    async fn tokens(&self) -> Result<Vec<Token>, Error>;
+
+    /// Forgets a token. False when there is none of this id.
+    async fn revoke_token(&self, id: &str) -> Result<bool, Error>;
+
+    /// Notes when tokens were last used. A time before the one that is known changes nothing, and neither does a token
+    /// that was revoked meanwhile.
+    async fn note_token_use(&self, uses: Vec<(String, Timestamp)>) -> Result<(), Error>;
 
     /// Changes when another process may have changed something.
     fn changed(&self) -> watch::Receiver<u64>;

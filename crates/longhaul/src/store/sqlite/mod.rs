@@ -17,6 +17,7 @@ mod row;
 mod statements;
 mod submit;
 mod sweep;
+mod tokens;
 mod tx;
 mod watch;
 mod workers;
@@ -42,7 +43,7 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    model::{Attempt, Detail, Job, Limits, Seq, WorkerId},
+    model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
         Kind, Request, Store, StoredArtifact, Sweep, Write, Written,
@@ -347,6 +348,25 @@ impl Store for SqliteStore {
     async fn orphans(&self, locations: Vec<String>) -> Result<Vec<String>, Error> {
         self.readers
             .read(move |db| sweep::orphans(db, locations))
+            .await
+    }
+
+    async fn add_token(&self, token: Token) -> Result<(), Error> {
+        self.writer.call(move |tx| tokens::add(tx, &token)).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, Error> {
+        self.readers.read(tokens::all).await
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<bool, Error> {
+        let id = id.to_owned();
+        self.writer.call(move |tx| tokens::revoke(tx, &id)).await
+    }
+
+    async fn note_token_use(&self, uses: Vec<(String, Timestamp)>) -> Result<(), Error> {
+        self.writer
+            .call(move |tx| tokens::note_use(tx, &uses))
             .await
     }
 

@@ -167,6 +167,15 @@ pub(super) fn json(row: &Row<'_>, index: usize) -> Result<Option<Value>> {
     }
 }
 
+/// A list of names, JSON text.
+pub(super) fn names(row: &Row<'_>, index: usize) -> Result<Vec<String>> {
+    let text = row
+        .get_ref(index)?
+        .as_str()
+        .map_err(|error| convert(index, error))?;
+    serde_json::from_str(text).map_err(|error| convert(index, error))
+}
+
 /// A row of `job.sql`.
 pub(super) fn job(row: &Row<'_>) -> Result<Job> {
     let worker = || -> Result<Option<WorkerId>> {

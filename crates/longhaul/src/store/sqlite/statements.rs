@@ -143,6 +143,10 @@ statements! {
     SweepNext = "sweep_next",
     SweepRead = "sweep_read",
     Sweepable = "sweepable",
+    TokenAdd = "token_add",
+    TokenRevoke = "token_revoke",
+    TokenUse = "token_use",
+    Tokens = "tokens",
     Touch = "touch",
     TwinFind = "twin_find",
     UniqueFind = "unique_find",
@@ -322,12 +326,13 @@ mod tests {
         // What reads rows in order, and stops at the end of its page.
         const PAGES: [Sql; 3] = [Sql::ListAll, Sql::ListScan, Sql::ListWindow];
         // Growing with owners, kinds and queues, not with jobs.
-        const SMALL: [&str; 5] = [
+        const SMALL: [&str; 6] = [
             "longhaul_names",
             "longhaul_kinds",
             "longhaul_workers",
             "longhaul_counts",
             "longhaul_pauses",
+            "longhaul_tokens",
         ];
         let mut db = Connection::open_in_memory().expect("a database");
         open::migrate(&mut db, Path::new(":memory:")).expect("the schema");

@@ -40,6 +40,7 @@ pub mod runs;
 pub mod scale;
 pub mod submission;
 pub mod text;
+pub mod tokens;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -335,6 +336,13 @@ macro_rules! __behaviours {
                 ids_come_back
                 workers_come_back
                 times_come_back
+            }
+            tokens {
+                a_token_is_kept_as_it_was_made
+                tokens_stand_in_the_order_of_their_making
+                an_id_or_a_secret_is_one_tokens_alone
+                a_revoked_token_is_gone
+                the_last_use_is_the_latest
             }
         }
     };

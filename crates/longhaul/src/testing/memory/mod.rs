@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use self::tables::Tables;
 use crate::{
-    model::{Attempt, Detail, Job, Limits, Seq, WorkerId},
+    model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
         Kind, Request, Store, StoredArtifact, Sweep, Write, Written,
@@ -214,6 +214,37 @@ impl Store for MemoryStore {
 
     async fn orphans(&self, locations: Vec<String>) -> Result<Vec<String>, Error> {
         Ok(self.tables().orphans(locations))
+    }
+
+    async fn add_token(&self, token: Token) -> Result<(), Error> {
+        let tokens = &mut self.tables().tokens;
+        let taken = |other: &Token| other.id == token.id || other.hash == token.hash;
+        if tokens.iter().any(taken) {
+            return Err(Error::TokenTaken);
+        }
+        tokens.push(token);
+        Ok(())
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, Error> {
+        Ok(self.tables().tokens.clone())
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<bool, Error> {
+        let tokens = &mut self.tables().tokens;
+        let before = tokens.len();
+        tokens.retain(|token| token.id != id);
+        Ok(tokens.len() < before)
+    }
+
+    async fn note_token_use(&self, uses: Vec<(String, Timestamp)>) -> Result<(), Error> {
+        let tokens = &mut self.tables().tokens;
+        for (id, time) in uses {
+            for token in tokens.iter_mut().filter(|token| token.id == id) {
+                token.used_at = token.used_at.max(Some(time));
+            }
+        }
+        Ok(())
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -10,7 +10,8 @@ use longhaul_types::{ItemState, JobError, JobId, LogLine, Reason, State, Timesta
 
 use crate::{
     model::{
-        Attempt, AttemptEnd, Change, Illegal, Job, Limits, Seq, Standing, Status, WorkerId, next,
+        Attempt, AttemptEnd, Change, Illegal, Job, Limits, Seq, Standing, Status, Token, WorkerId,
+        next,
     },
     store::{Error, ItemWrite, Kind, LogWrite, StoredArtifact},
 };
@@ -31,6 +32,8 @@ pub(super) struct Tables {
     pub(super) pending: BTreeMap<String, BTreeSet<(Reverse<i16>, Seq)>>,
     /// Queues of which nothing is claimed, with since when.
     pub(super) paused: BTreeMap<String, Timestamp>,
+    /// In the order in which they were added.
+    pub(super) tokens: Vec<Token>,
     pub(super) last_seq: Seq,
     pub(super) queue_depth: u64,
     log_lines: u64,
@@ -85,6 +88,7 @@ impl Tables {
             ids: BTreeMap::new(),
             pending: BTreeMap::new(),
             paused: BTreeMap::new(),
+            tokens: Vec::new(),
             last_seq: 0,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,

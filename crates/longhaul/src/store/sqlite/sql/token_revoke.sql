@@ -1,0 +1,1 @@
+DELETE FROM longhaul_tokens WHERE id = ?1
