@@ -25,6 +25,7 @@ mod follow;
 mod jobs;
 mod query;
 mod sse;
+mod tokens;
 
 pub use client::{Client, Token};
 pub use download::Download;

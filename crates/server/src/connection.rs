@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::{Door, routes::App, stall::Stall};
+use crate::{Door, access::Peer, routes::App, stall::Stall};
 
 /// The wait after the system could not accept: it has no descriptors left, say.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -66,7 +66,7 @@ impl Connections {
     fn serve(
         self: &Arc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        door: Door,
+        peer: Peer,
         slot: OwnedSemaphorePermit,
         router: &Router,
         app: &Arc<App>,
@@ -77,7 +77,7 @@ impl Connections {
         let (router, app) = (router.clone(), Arc::clone(app));
         self.tasks.spawn(async move {
             let _held = (slot, opened);
-            serve(io, door, router, &app).await;
+            serve(io, peer, router, &app).await;
         });
     }
 }
@@ -87,33 +87,29 @@ pub(crate) trait Listener: Send + 'static {
     /// What a connection is.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The door it is.
-    const DOOR: Door;
-
-    /// The next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
+    /// The next connection, and who is at its other end.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Io, Peer)>> + Send;
 }
 
 impl Listener for TcpListener {
     type Io = tokio::net::TcpStream;
-    const DOOR: Door = Door::Tcp;
 
-    async fn accept(&self) -> io::Result<Self::Io> {
-        let (stream, _) = Self::accept(self).await?;
+    async fn accept(&self) -> io::Result<(Self::Io, Peer)> {
+        let (stream, address) = Self::accept(self).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, Peer::Address(address.ip())))
     }
 }
 
 impl Listener for UnixListener {
     type Io = UnixStream;
-    const DOOR: Door = Door::Unix;
 
-    async fn accept(&self) -> io::Result<Self::Io> {
+    async fn accept(&self) -> io::Result<(Self::Io, Peer)> {
         let (stream, _) = Self::accept(self).await?;
         let me = rustix::process::geteuid().as_raw();
-        check_peer(me, stream.peer_cred()?.uid())?;
-        Ok(stream)
+        let peer = stream.peer_cred()?.uid();
+        check_peer(me, peer)?;
+        Ok((stream, Peer::User(peer)))
     }
 }
 
@@ -148,7 +144,7 @@ pub(crate) async fn accept<L: Listener>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(io) => connections.serve(io, L::DOOR, slot, &router, &app),
+            Ok((io, peer)) => connections.serve(io, peer, slot, &router, &app),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection; trying again");
@@ -158,9 +154,9 @@ pub(crate) async fn accept<L: Listener>(
     }
     // The system has let these in: they waited for nothing but their turn.
     while let Ok(slot) = Arc::clone(&connections.slots).try_acquire_owned()
-        && let Ok(Ok(io)) = timeout(LAST_LOOK, listener.accept()).await
+        && let Ok(Ok((io, peer))) = timeout(LAST_LOOK, listener.accept()).await
     {
-        connections.serve(io, L::DOOR, slot, &router, &app);
+        connections.serve(io, peer, slot, &router, &app);
     }
 }
 
@@ -175,14 +171,16 @@ impl Drop for Opened {
 
 async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    door: Door,
+    peer: Peer,
     router: Router,
     app: &App,
 ) {
+    let door: Door = peer.door();
     let late = app.stopping.is_cancelled();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(door);
+        request.extensions_mut().insert(peer);
         let router = router.clone();
         async move {
             let response: Result<_, Infallible> = router.oneshot(request).await;

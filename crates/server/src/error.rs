@@ -62,6 +62,9 @@ pub enum Error {
     /// Neither a socket nor an address was given.
     #[error("a server needs a unix socket or a TCP address")]
     NoDoor,
+    /// The tokens in the store can not be read.
+    #[error("the tokens can not be read: {0}")]
+    Tokens(#[from] longhaul::store::Error),
     /// The token is unusable.
     #[error("{path}: a token has 32 to 512 printable characters without spaces")]
     BadToken {

@@ -32,7 +32,7 @@ mod stall;
 mod token;
 mod view;
 
-pub use access::Door;
+pub use access::{AccessLimits, Door, Right};
 pub use admission::{Admission, Everywhere, LocalOnly};
 pub use error::Error;
 pub use folder::secure_folder;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use longhaul::clock::{SharedClock, SystemClock};
 
-use crate::{AdminToken, Admission, LocalOnly, Metrics};
+use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics};
 
 /// How a server is set up. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct Options {
     pub(crate) hosts: Vec<String>,
     pub(crate) token: Option<AdminToken>,
     pub(crate) access_open: bool,
+    pub(crate) access_limits: AccessLimits,
     pub(crate) stop_when_idle: Option<Duration>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: SharedClock,
@@ -53,6 +54,7 @@ impl Options {
             hosts: Vec::new(),
             token: None,
             access_open: false,
+            access_limits: AccessLimits::default(),
             stop_when_idle: None,
             admission: Arc::new(LocalOnly::every_kind()),
             clock: Arc::new(SystemClock),
@@ -92,7 +94,7 @@ impl Options {
         self
     }
 
-    /// Lets in over TCP who shows this token.
+    /// Lets in over TCP who shows this token, as an administrator. Others are made over the API and kept in the store.
     #[must_use]
     pub fn token(mut self, token: AdminToken) -> Self {
         self.token = Some(token);
@@ -103,6 +105,13 @@ impl Options {
     #[must_use]
     pub fn access_open(mut self, open: bool) -> Self {
         self.access_open = open;
+        self
+    }
+
+    /// Limits of who comes in over TCP with a token that was made, and of who fails to show one.
+    #[must_use]
+    pub fn access_limits(mut self, limits: AccessLimits) -> Self {
+        self.access_limits = limits;
         self
     }
 

@@ -86,9 +86,11 @@ impl Server {
         };
         let socket = options.socket.as_deref().map(Socket::bind).transpose()?;
         let listens = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+        let access = Access::new(&options, listens, Arc::clone(engine.store()));
+        access.tokens.read().await?;
         let app = Arc::new(App {
             engine,
-            access: Access::new(&options, listens),
+            access,
             admission: Arc::clone(&options.admission),
             clock: Arc::clone(&options.clock),
             metrics: options.metrics.clone(),
@@ -163,6 +165,9 @@ impl Server {
             let watch = idle::watch(Arc::clone(&app), Arc::clone(&connections), after);
             parts.push(tokio::spawn(watch));
         }
+        let tending = Arc::clone(&app);
+        let tend = async move { tending.access.tokens.tend(tending.stopping.clone()).await };
+        parts.push(tokio::spawn(tend));
         app.stopping.cancelled().await;
         // First the name: who comes now finds no server, and not one that does not answer.
         drop(file);

@@ -48,6 +48,8 @@ codes! {
     NotFound = "not_found", 404;
     /// No such queue.
     UnknownQueue = "unknown_queue", 404;
+    /// No such token.
+    UnknownToken = "unknown_token", 404;
     /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405;
     /// The request came too slowly.
@@ -68,6 +70,10 @@ codes! {
     UnknownKind = "unknown_kind", 422;
     /// The queue holds as many jobs as it may.
     QueueFull = "queue_full", 429;
+    /// Too many requests came in too short a time.
+    RateLimited = "rate_limited", 429;
+    /// The owner has as much as they may.
+    OwnerLimit = "owner_limit", 429;
     /// A fault of ours.
     Internal = "internal", 500;
     /// The server stops, or its disk is full.

@@ -1,20 +1,44 @@
-//! Who may come in: every request passes [`guard`] before a route, or the absence of one, is looked at.
+//! Who may come in, and what for: every request passes [`guard`] before a route, or the absence of one, is looked at.
 //!
-//! Over the unix socket the peer's user was checked when it connected. Over TCP a request needs the token, on loopback
+//! Over the unix socket the peer's user was checked when it connected. Over TCP a request needs a token, on loopback
 //! too: every local user and every web page can reach it. Host and Origin are compared exactly, so that no page of
-//! another site gets an answer.
+//! another site gets an answer. Then the one table of routes says which right is needed; whose jobs are meant is in the
+//! store's own questions.
 
-use std::{net::SocketAddr, sync::Arc};
+mod audit;
+mod caller;
+mod limits;
+mod right;
+mod tokens;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use longhaul::Store;
 use longhaul_types::ErrorCode;
 
-use crate::{Options, answer::Refusal, routes::App, token::AdminToken};
+pub(crate) use self::{audit::Changed, caller::Caller, tokens::Tokens};
+use self::{
+    audit::Line,
+    caller::{Pass, missing},
+    limits::Failures,
+    right::{Place, place},
+};
+pub use self::{limits::AccessLimits, right::Right};
+use crate::{
+    Options,
+    answer::{Refusal, no_method, no_route},
+    routes::App,
+    token::AdminToken,
+};
 
 /// What a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,47 +49,22 @@ pub enum Door {
     Tcp,
 }
 
-/// Who asks, and what they may see and do.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    /// What they came in by.
-    pub(crate) door: Door,
-    /// Whose the jobs are that they submit.
-    pub(crate) owner: String,
-    /// Whose jobs they see; everybody's when none.
-    sees: Option<String>,
-    /// Whether they may change the server itself.
-    admin: bool,
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A user of this machine, over the unix socket.
+    User(u32),
+    /// Somebody at this address, over TCP.
+    Address(IpAddr),
 }
 
-impl Caller {
-    /// Whose jobs they see; everybody's when none.
-    pub(crate) fn sees(&self) -> Option<&str> {
-        self.sees.as_deref()
-    }
-
-    /// Lets administrators alone go on.
-    pub(crate) fn must_be_admin(&self) -> Result<(), Refusal> {
-        if self.admin {
-            return Ok(());
+impl Peer {
+    /// The door they came in by.
+    pub(crate) fn door(self) -> Door {
+        match self {
+            Self::User(_) => Door::Unix,
+            Self::Address(_) => Door::Tcp,
         }
-        Err(Refusal::new(
-            ErrorCode::Forbidden,
-            "this needs the unix socket or an admin token",
-        ))
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        // Only a route outside the guard could lack it.
-        parts
-            .extensions
-            .get::<Self>()
-            .cloned()
-            .ok_or_else(|| Refusal::new(ErrorCode::Unauthorised, "nobody was let in"))
     }
 }
 
@@ -75,11 +74,13 @@ pub(crate) struct Access {
     token: Option<AdminToken>,
     open: bool,
     hosts: Vec<String>,
+    pub(crate) tokens: Tokens,
+    failures: Failures,
 }
 
 impl Access {
-    /// The rules that `options` say, for a server that listens on `tcp`.
-    pub(crate) fn new(options: &Options, tcp: Option<SocketAddr>) -> Self {
+    /// The rules that `options` say, for a server that listens on `tcp` and whose tokens are in `store`.
+    pub(crate) fn new(options: &Options, tcp: Option<SocketAddr>, store: Arc<dyn Store>) -> Self {
         let mut hosts = options.hosts.clone();
         if let Some(address) = tcp {
             let mut add = |name: &str| {
@@ -105,27 +106,45 @@ impl Access {
             token: options.token.clone(),
             open: options.access_open,
             hosts,
+            tokens: Tokens::new(store, Arc::clone(&options.clock), options.access_limits),
+            failures: Failures::new(&options.access_limits),
         }
     }
 
-    fn admit(&self, door: Door, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        match door {
-            Door::Unix => {
-                // No page can reach the socket by itself: one that does was let through by something in between.
-                if headers.contains_key(header::ORIGIN) {
-                    return Err(forbidden("web pages do not speak to the unix socket"));
-                }
-                Ok(Caller {
-                    door,
-                    owner: String::new(),
-                    sees: None,
-                    admin: true,
-                })
+    /// Sees whether the door takes this request at all, whoever makes it.
+    fn check_door(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refusal> {
+        match peer.door() {
+            // No page can reach the socket by itself: one that does was let through by something in between.
+            Door::Unix if headers.contains_key(header::ORIGIN) => {
+                Err(forbidden("web pages do not speak to the unix socket"))
             }
+            Door::Unix => Ok(()),
             Door::Tcp => {
                 self.check_host(headers)?;
-                self.check_origin(headers)?;
-                self.check_token(headers)
+                self.check_origin(headers)
+            }
+        }
+    }
+
+    /// Who makes a request that the door takes.
+    fn admit(&self, peer: Peer, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        match peer {
+            Peer::User(uid) => Ok(Caller::new(peer.door(), Pass::User(uid))),
+            Peer::Address(_) => self.check_token(headers),
+        }
+    }
+
+    /// What a stranger is told: after too many failures of an address, how long to wait. A valid token is let in all the
+    /// same, so that nobody keeps out who shares their address; trying finds no token, this bounds the noise of it.
+    fn refuse_stranger(&self, peer: Peer, refusal: Refusal) -> Refusal {
+        let Peer::Address(address) = peer else {
+            return refusal;
+        };
+        match self.failures.count(address) {
+            Ok(()) => refusal,
+            Err(wait) => {
+                let detail = "too many requests of this address came without a valid token";
+                Refusal::later(ErrorCode::RateLimited, detail, wait)
             }
         }
     }
@@ -162,18 +181,7 @@ impl Access {
 
     fn check_token(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         if let Some(shown) = only(headers, header::AUTHORIZATION) {
-            let token = bearer(shown);
-            if let (Some(token), Some(admin)) = (token, &self.token)
-                && admin.is(token)
-            {
-                return Ok(Caller {
-                    door: Door::Tcp,
-                    owner: String::new(),
-                    sees: None,
-                    admin: true,
-                });
-            }
-            return Err(unauthorised("the token is not valid"));
+            return self.by_token(bearer(shown).unwrap_or_default());
         }
         if !self.open {
             return Err(unauthorised("show a token: Authorization: Bearer …"));
@@ -183,41 +191,84 @@ impl Access {
                 "access is open for this machine alone, and this request was forwarded; use a token",
             ));
         }
-        Ok(Caller {
-            door: Door::Tcp,
-            owner: String::new(),
-            sees: Some(String::new()),
-            admin: false,
-        })
+        Ok(Caller::new(Door::Tcp, Pass::Open))
+    }
+
+    /// Who shows this token at the TCP door.
+    fn by_token(&self, shown: &[u8]) -> Result<Caller, Refusal> {
+        let pass = match &self.token {
+            Some(admin) if admin.is(shown) => Some(Pass::Administrator),
+            _ => self.tokens.find(shown).map(Pass::Token),
+        };
+        let pass = pass.ok_or_else(|| unauthorised("the token is not valid"))?;
+        Ok(Caller::new(Door::Tcp, pass))
     }
 }
 
-/// Lets a request in, or refuses it before anything of it is looked at.
+/// Lets a request in to a route that it may use, or refuses it before anything of it is looked at.
 pub(crate) async fn guard(
     State(app): State<Arc<App>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let Some(door) = request.extensions().get::<Door>().copied() else {
+    let Some(peer) = request.extensions().get::<Peer>().copied() else {
         return Refusal::new(ErrorCode::Internal, "a request came by no door").into_response();
     };
-    match app.access.admit(door, request.headers()) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(refusal) => {
-            let unauthorised = refusal.code() == ErrorCode::Unauthorised;
-            let mut response = refusal.into_response();
-            if unauthorised {
-                let challenge = HeaderValue::from_static("Bearer");
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, challenge);
-            }
-            response
-        }
+    let access = &app.access;
+    if let Err(refusal) = access.check_door(peer, request.headers()) {
+        return refusal.into_response();
     }
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let template = matched.as_ref().map(MatchedPath::as_str);
+    let place = place(request.method(), template, request.uri().path());
+    if place == Place::Route(Right::None) {
+        return next.run(request).await;
+    }
+    let caller = match access.admit(peer, request.headers()) {
+        Ok(caller) => caller,
+        Err(refusal) if refusal.code() == ErrorCode::Unauthorised => {
+            return stranger(access, peer, &request, refusal);
+        }
+        Err(refusal) => return refusal.into_response(),
+    };
+    if let Err(refusal) = caller.count_request() {
+        return refusal.into_response();
+    }
+    let right = match place {
+        Place::Route(right) => right,
+        Place::NoMethod(taken) => {
+            return ([(header::ALLOW, taken)], no_method(&request)).into_response();
+        }
+        Place::Nothing => return no_route(request.uri()).into_response(),
+    };
+    let (method, path) = (request.method(), request.uri().path());
+    let line = Line::begin(&caller, method, template.unwrap_or_default(), path);
+    let response = if caller.has(right) {
+        request.extensions_mut().insert(caller);
+        next.run(request).await
+    } else {
+        missing(right).into_response()
+    };
+    if let Some(line) = line {
+        line.end(&response);
+    }
+    response
+}
+
+fn stranger(access: &Access, peer: Peer, request: &Request, refusal: Refusal) -> Response {
+    let refusal = access.refuse_stranger(peer, refusal);
+    let unauthorised = refusal.code() == ErrorCode::Unauthorised;
+    if unauthorised {
+        audit::stranger(peer, request.method(), refusal.code());
+    }
+    let mut response = refusal.into_response();
+    if unauthorised {
+        let challenge = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 fn forbidden(detail: &str) -> Refusal {
@@ -262,7 +313,8 @@ mod tests {
             Some(token) => options.token(token),
             None => options,
         };
-        Access::new(&options, Some(([127, 0, 0, 1], 4000).into()))
+        let store = Arc::new(longhaul::testing::MemoryStore::default());
+        Access::new(&options, Some(([127, 0, 0, 1], 4000).into()), store)
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -277,11 +329,23 @@ mod tests {
             .collect()
     }
 
+    fn enter(
+        access: &Access,
+        door: Door,
+        pairs: &[(&'static str, &str)],
+    ) -> Result<Caller, Refusal> {
+        let peer = match door {
+            Door::Unix => Peer::User(1000),
+            Door::Tcp => Peer::Address([127, 0, 0, 1].into()),
+        };
+        let headers = headers(pairs);
+        access.check_door(peer, &headers)?;
+        access.admit(peer, &headers)
+    }
+
     fn code(access: &Access, door: Door, pairs: &[(&'static str, &str)]) -> Option<ErrorCode> {
-        access
-            .admit(door, &headers(pairs))
-            .err()
-            .map(|refusal| refusal.code())
+        let entered = enter(access, door, pairs);
+        entered.err().map(|refusal| refusal.code())
     }
 
     #[test]
@@ -343,8 +407,9 @@ mod tests {
             let refused = Some(ErrorCode::Forbidden);
             assert_eq!(code(&access, Door::Tcp, &[host, (name, "x")]), refused);
         }
-        let caller = access.admit(Door::Tcp, &headers(&[host])).expect("let in");
-        assert!(caller.must_be_admin().is_err());
+        let caller = enter(&access, Door::Tcp, &[host]).expect("let in");
+        assert!(caller.has(Right::Read) && caller.has(Right::Submit));
+        assert!(!caller.has(Right::Admin) && !caller.has(Right::Work));
         assert_eq!(caller.sees(), Some(""));
     }
 

@@ -20,7 +20,7 @@ use operations::operations;
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
 /// What the operations are about, in the order that the page has.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("jobs", "Submit jobs, find them, steer them."),
     (
         "parts",
@@ -28,6 +28,7 @@ const TAGS: [(&str, &str); 6] = [
     ),
     ("events", "Live events, as server-sent events."),
     ("queues", "See, pause and resume queues."),
+    ("tokens", "Make, list and revoke tokens."),
     ("server", "The server itself."),
     ("documents", "This document."),
 ];

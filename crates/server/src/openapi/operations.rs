@@ -1,12 +1,13 @@
 //! The operations, in the order of the routes, and how one is described.
 
 use longhaul_types::{
-    ErrorCode, Event, ItemState, JobId, Problem, State,
+    ErrorCode, Event, ItemState, JobId, Problem, Scope, State,
     body::{
         ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer, Health,
         ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
         SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
+    token::{TokenMade, TokenPage, TokenRequest, TokenView},
 };
 use utoipa::{
     ToSchema,
@@ -16,15 +17,21 @@ use utoipa::{
         path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle},
         request_body::RequestBodyBuilder,
         schema::Type,
+        security::SecurityRequirement,
     },
 };
 
-use super::problems::{self, header};
+use super::{
+    BEARER,
+    problems::{self, header},
+};
+use crate::{ROUTES, Right};
 
 /// What everything behind the guard may answer.
-const GUARDED: [ErrorCode; 3] = [
+const GUARDED: [ErrorCode; 4] = [
     ErrorCode::Unauthorised,
     ErrorCode::Forbidden,
+    ErrorCode::RateLimited,
     ErrorCode::Internal,
 ];
 
@@ -80,12 +87,36 @@ impl Entry {
 
     /// The operation with all its answers.
     pub(super) fn build(self) -> Operation {
-        let mut operation = self.operation;
+        let security = self.security();
+        let mut operation = self.operation.securities(Some(security));
         for (status, codes) in problems::by_status(&self.codes) {
             let response = Ref::from_response_name(problems::name(&codes));
             operation = operation.response(status.to_string(), response);
         }
         operation.build()
+    }
+
+    /// The token it needs, with its scope as a role; or none, as over the unix socket.
+    fn security(&self) -> Vec<SecurityRequirement> {
+        let method = match self.method {
+            HttpMethod::Get => "GET",
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+            HttpMethod::Delete => "DELETE",
+            _ => "",
+        };
+        let line = ROUTES
+            .iter()
+            .find(|line| (line.0, line.1) == (method, self.route));
+        let right = line.map_or(Right::Admin, |line| line.2);
+        if right == Right::None {
+            return Vec::new();
+        }
+        let role = right.scope().map(Scope::as_str);
+        vec![
+            SecurityRequirement::new(BEARER, role),
+            SecurityRequirement::default(),
+        ]
     }
 
     fn describe(mut self, text: &str) -> Self {
@@ -98,9 +129,14 @@ impl Entry {
         self
     }
 
-    /// Only what the guard itself says.
-    fn while_stopping(mut self) -> Self {
-        self.codes.retain(|code| *code != ErrorCode::Unavailable);
+    /// Answered to strangers too, and while the server stops.
+    fn for_all(mut self) -> Self {
+        let never = [
+            ErrorCode::Unauthorised,
+            ErrorCode::RateLimited,
+            ErrorCode::Unavailable,
+        ];
+        self.codes.retain(|code| !never.contains(code));
         self
     }
 
@@ -153,6 +189,17 @@ impl Entry {
         self.responds(status, answer(text).content("application/json", content))
     }
 
+    /// Takes a JSON body.
+    fn takes<T: ToSchema>(mut self) -> Self {
+        self.learn::<T>();
+        let content = json(Ref::from_schema_name(T::name()));
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/json", content);
+        self.operation = self.operation.request_body(Some(body.build()));
+        self
+    }
+
     /// Takes a schema and all it refers to into the document.
     fn learn<T: ToSchema>(&mut self) {
         self.schemas.push((T::name().into_owned(), T::schema()));
@@ -184,6 +231,7 @@ fn number(least: usize, most: Option<usize>, default: Option<usize>) -> ObjectBu
 pub(super) fn operations() -> Vec<Entry> {
     let mut all = server();
     all.extend(queues());
+    all.extend(tokens());
     all.extend([all_events(), list(), submit()]);
     all.extend(bulk());
     all.extend(job());
@@ -199,7 +247,7 @@ fn server() -> Vec<Entry> {
     let new = |method, route, id, summary| Entry::new(method, route, id, "server", summary);
     vec![
         new(Get, "/health/live", "live", "Whether the process answers")
-            .while_stopping()
+            .for_all()
             .answers::<Health>("200", "It does."),
         new(Get, "/health/ready", "ready", "Whether the store answers too")
             .answers::<Health>("200", "It does."),
@@ -250,13 +298,43 @@ fn queues() -> Vec<Entry> {
     ]
 }
 
+fn tokens() -> [Entry; 3] {
+    use HttpMethod::{Delete, Get, Post};
+    let new = |method, route, id, summary| {
+        Entry::new(method, route, id, "tokens", summary).refused(&[ErrorCode::BadRequest])
+    };
+    let make = new(Post, "/api/v1/tokens", "makeToken", "Make a token")
+        .describe("docs/access.md says what each scope allows.")
+        .refused(&[
+            ErrorCode::RequestTimeout,
+            ErrorCode::TooLarge,
+            ErrorCode::UnsupportedMediaType,
+        ])
+        .takes::<TokenRequest>();
+    [
+        new(Get, "/api/v1/tokens", "tokens", "Every token")
+            .answers::<TokenPage>("200", "The tokens, oldest first, without their secrets."),
+        make.answers::<TokenMade>("201", "The token with its secret, which is told this once."),
+        new(
+            Delete,
+            "/api/v1/tokens/{token}",
+            "revokeToken",
+            "Revoke a token",
+        )
+        .describe("It lets nobody in from then on, and the streams that it opened end.")
+        .parameter(ParameterIn::Path, "token", text_schema(), "The token's id.")
+        .refused(&[ErrorCode::UnknownToken])
+        .answers::<TokenView>("200", "The token that was revoked."),
+    ]
+}
+
 fn stream(mut entry: Entry, text: &str) -> Entry {
     entry.learn::<Event>();
     let content = json(text_schema().description(Some(
         "Messages `event`, `id` and `data`: the name of the event, its number, and the schema Event as JSON.",
     )));
     let response = answer(text).content("text/event-stream", content);
-    entry.responds("200", response).describe(
+    entry.refused(&[ErrorCode::OwnerLimit]).responds("200", response).describe(
         "Events are hints, the job is the truth: after a message `missed` read again what you care about. A stream that \
          is quiet sends a comment every 15 s.",
     )
@@ -370,6 +448,7 @@ fn submit() -> Entry {
         ErrorCode::UnsupportedMediaType,
         ErrorCode::UnknownKind,
         ErrorCode::QueueFull,
+        ErrorCode::OwnerLimit,
     ]);
     entry.learn::<SubmitRequest>();
     entry.learn::<SubmitAnswer>();

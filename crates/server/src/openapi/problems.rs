@@ -59,10 +59,10 @@ pub(super) fn header(text: &str) -> Header {
 }
 
 fn headers(codes: &[ErrorCode]) -> &'static [(&'static str, &'static str)] {
-    match codes {
-        [ErrorCode::Unauthorised] => &[("WWW-Authenticate", "`Bearer`")],
-        [ErrorCode::RangeNotSatisfiable] => &[("Content-Range", "`bytes */SIZE`")],
-        [ErrorCode::Unavailable] => &[("Retry-After", "Seconds after which to try again.")],
+    match codes.first().map(|code| code.status()) {
+        Some(401) => &[("WWW-Authenticate", "`Bearer`")],
+        Some(416) => &[("Content-Range", "`bytes */SIZE`")],
+        Some(429 | 503) => &[("Retry-After", "Seconds after which to try again.")],
         _ => &[],
     }
 }

@@ -3,23 +3,19 @@
 use std::sync::Arc;
 
 use axum::{
-    Json as Answer,
+    Extension, Json as Answer,
     extract::State,
-    http::{Method, header},
     response::{IntoResponse as _, Response},
 };
 use longhaul::{engine::Bulk, model::Seq, store::Filter};
-use longhaul_types::{
-    ErrorCode,
-    body::{BulkAnswer, BulkRequest},
-};
+use longhaul_types::body::{BulkAnswer, BulkRequest};
 
 use super::{
     App,
     jobs::{Standings, resolve_kinds},
 };
 use crate::{
-    access::Caller,
+    access::{Caller, Changed},
     answer::Refusal,
     query::Query,
     request::{Id, Json},
@@ -37,9 +33,17 @@ pub(super) async fn run(
     let bulk = match verb.as_str() {
         "cancel" => Bulk::Cancel,
         "retry" => Bulk::Retry,
-        _ => return no_verb(verb.as_str()),
+        // The guard lets nothing else through.
+        verb => return Refusal::bad(format!("jobs are not asked for {verb}")).into_response(),
     };
-    step(&app, &caller, bulk, query, body).await.into_response()
+    let done = step(&app, &caller, bulk, query, body).await;
+    match done {
+        Ok(answer) => {
+            let changed = Changed::new(format_args!("{} jobs", answer.done));
+            (Extension(changed), answer).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 async fn step(
@@ -78,7 +82,7 @@ async fn step(
         .ask_all(
             bulk,
             &filter,
-            |job| wanted.has(job),
+            |job| wanted.has(job) && caller.may_submit(&job.kind, &job.queue).is_ok(),
             before,
             request.dry_run,
         )
@@ -90,15 +94,6 @@ async fn step(
         skipped: step.skipped,
         next_cursor: step.next.map(|seq| seq.to_string()),
     }))
-}
-
-fn no_verb(text: &str) -> Response {
-    let refusal = Refusal::new(
-        ErrorCode::MethodNotAllowed,
-        format!("/api/v1/jobs/{text} does not take {}", Method::POST),
-    );
-    // What a job's own path takes.
-    ([(header::ALLOW, "GET,HEAD,DELETE")], refusal).into_response()
 }
 
 fn is_empty(request: &BulkRequest) -> bool {

@@ -43,7 +43,7 @@ pub(super) async fn all(
         missed: headers.contains_key("last-event-id"),
         number: 0,
     };
-    Ok(answer(&app, stream::unfold(feed, AllFeed::next)))
+    answer(&app, caller, stream::unfold(feed, AllFeed::next))
 }
 
 /// `GET /api/v1/jobs/{id}/events`: where the job stands, then what happens to it until it ends.
@@ -71,15 +71,17 @@ pub(super) async fn one(
         ended: false,
     };
     feed.show(&job);
-    Ok(answer(&app, stream::unfold(feed, JobFeed::next)))
+    answer(&app, caller, stream::unfold(feed, JobFeed::next))
 }
 
-fn answer<F>(app: &App, messages: F) -> Response
+/// A stream that ends by itself, with its server, or when its caller is not to be answered any more.
+fn answer<F>(app: &App, caller: Caller, messages: F) -> Result<Response, Refusal>
 where
     F: Stream<Item = Result<Message, Infallible>> + Send + 'static,
 {
     const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-    let open = app.metrics.open_stream();
+    let open = (app.metrics.open_stream(), caller.open_stream()?);
+    let messages = messages.take_until(Box::pin(async move { caller.ended().await }));
     let messages = messages.inspect(move |_| {
         // Open for as long as the stream is.
         let _ = &open;
@@ -89,7 +91,7 @@ where
     // A proxy that gathers a stream would hold events back.
     let no = HeaderValue::from_static("no");
     response.headers_mut().insert(BUFFERING, no);
-    response
+    Ok(response)
 }
 
 type Next<F> = Option<(Result<Message, Infallible>, F)>;

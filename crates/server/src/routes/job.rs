@@ -17,6 +17,15 @@ pub(super) async fn find(app: &App, caller: &Caller, id: &JobId) -> Result<Job, 
     Ok(app.engine.job(caller.sees(), id).await?)
 }
 
+/// Lets a caller whose token is for some kinds or queues alone change a job of these, and nobody see another's.
+async fn check_change(app: &App, caller: &Caller, id: &JobId) -> Result<(), Refusal> {
+    if caller.is_limited() {
+        let job = find(app, caller, id).await?;
+        caller.may_submit(&job.kind, &job.queue)?;
+    }
+    Ok(())
+}
+
 /// `GET /api/v1/jobs/{id}` and the document's `/status`.
 pub(super) async fn detail(
     State(app): State<Arc<App>>,
@@ -40,6 +49,7 @@ pub(super) async fn cancel(
     query: Query,
 ) -> Result<Json<CancelAnswer>, Refusal> {
     query.finish()?;
+    check_change(&app, &caller, &id).await?;
     let job = app.engine.cancel(caller.sees(), &id).await?;
     let message = if job.state() == JobState::Cancelled {
         "Job was cancelled."
@@ -62,6 +72,7 @@ pub(super) async fn retry(
     query: Query,
 ) -> Result<Json<JobView>, Refusal> {
     query.finish()?;
+    check_change(&app, &caller, &id).await?;
     let job = app.engine.retry(caller.sees(), &id).await?;
     Ok(Json(view::job(job, app.clock.now())))
 }
@@ -74,6 +85,7 @@ pub(super) async fn start(
     query: Query,
 ) -> Result<Json<JobView>, Refusal> {
     query.finish()?;
+    check_change(&app, &caller, &id).await?;
     let job = app.engine.start_now(caller.sees(), &id).await?;
     Ok(Json(view::job(job, app.clock.now())))
 }
@@ -86,6 +98,7 @@ pub(super) async fn remove(
     query: Query,
 ) -> Result<Json<JobView>, Refusal> {
     query.finish()?;
+    check_change(&app, &caller, &id).await?;
     let job = app.engine.remove(caller.sees(), &id).await?;
     Ok(Json(view::job(job, app.clock.now())))
 }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
-    Json as Answer,
+    Extension, Json as Answer,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -19,7 +19,13 @@ use longhaul_types::{
 };
 
 use super::{App, serve::add};
-use crate::{access::Caller, answer::Refusal, query::Query, request::Json, view};
+use crate::{
+    access::{Caller, Changed},
+    answer::Refusal,
+    query::Query,
+    request::Json,
+    view,
+};
 
 /// Most jobs of a page, and how many it has when nothing is said.
 const PAGE: (usize, usize) = (100, 50);
@@ -46,18 +52,24 @@ pub(super) async fn submit(
             new_job(&app, &caller, request, key)
         });
         let jobs: Vec<NewJob> = jobs.collect::<Result<_, _>>()?;
+        caller.count_jobs(&app.engine, jobs.len()).await?;
         let handles = app.engine.submit_many(jobs).await?;
+        let changed = Changed::jobs(handles.iter().map(JobHandle::id));
         let answer = SubmitManyAnswer {
             success: true,
             jobs: handles.iter().map(answer).collect(),
         };
-        return Ok((StatusCode::ACCEPTED, Answer(answer)).into_response());
+        let answer = (StatusCode::ACCEPTED, Extension(changed), Answer(answer));
+        return Ok(answer.into_response());
     }
     let job = new_job(&app, &caller, body.parse()?, key)?;
+    caller.count_jobs(&app.engine, 1).await?;
     let handle = app.engine.submit_job(job).await?;
+    let changed = Extension(Changed::jobs([handle.id()].into_iter()));
     let location = format!("/api/v1/jobs/{}", handle.id());
     let headers = [(header::LOCATION, location)];
-    Ok((StatusCode::ACCEPTED, headers, Answer(answer(&handle))).into_response())
+    let answer = Answer(answer(&handle));
+    Ok((StatusCode::ACCEPTED, headers, changed, answer).into_response())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
@@ -77,6 +89,13 @@ fn new_job(
     key: Option<String>,
 ) -> Result<NewJob, Refusal> {
     app.admission.admit(caller.door, &request)?;
+    if caller.is_limited() {
+        let queue = match &request.queue {
+            Some(queue) => queue,
+            None => app.engine.queue_of(&request.kind),
+        };
+        caller.may_submit(&request.kind, queue)?;
+    }
     let start = match (request.held, request.run_at) {
         (true, Some(_)) => return Err(Refusal::bad("a job is held, or has a runAt, not both")),
         (true, None) => Start::Held,
@@ -104,7 +123,7 @@ fn new_job(
     })
 }
 
-fn seconds(name: &str, value: Option<f64>) -> Result<Option<Duration>, Refusal> {
+pub(super) fn seconds(name: &str, value: Option<f64>) -> Result<Option<Duration>, Refusal> {
     // Longer than a century is a mistake, and times must stay within what stores can hold.
     const MOST: f64 = 100.0 * 366.0 * 86_400.0;
     let Some(seconds) = value else {

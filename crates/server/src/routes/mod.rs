@@ -11,6 +11,7 @@ mod metrics;
 mod parts;
 mod queues;
 mod serve;
+mod tokens;
 
 use std::{
     sync::{
@@ -26,7 +27,7 @@ use axum::{
     http::{Method, Uri},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use longhaul::{Engine, clock::SharedClock};
 use longhaul_types::{ErrorCode, Timestamp};
@@ -35,45 +36,48 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    Admission, Door, Metrics, StopReason,
+    Admission, Door, Metrics, Right, StopReason,
     access::{self, Access},
-    answer::{Refusal, harden, panicked},
+    answer::{Refusal, harden, no_route, panicked},
     metrics::OTHER,
     options::Limits,
 };
 
-/// Every route: method and path.
-pub const ROUTES: &[(&str, &str)] = &[
-    ("GET", "/health/live"),
-    ("GET", "/health/ready"),
-    ("GET", "/api/v1/server"),
-    ("POST", "/api/v1/server/stop"),
-    ("GET", "/api/v1/kinds"),
-    ("GET", "/api/v1/counts"),
-    ("GET", "/api/v1/queues"),
-    ("POST", "/api/v1/queues/{queue}/pause"),
-    ("POST", "/api/v1/queues/{queue}/resume"),
-    ("GET", "/api/v1/events"),
-    ("GET", "/api/v1/jobs"),
-    ("POST", "/api/v1/jobs"),
-    ("POST", "/api/v1/jobs/cancel"),
-    ("POST", "/api/v1/jobs/retry"),
-    ("GET", "/api/v1/jobs/{id}"),
-    ("DELETE", "/api/v1/jobs/{id}"),
-    ("GET", "/api/v1/jobs/{id}/status"),
-    ("DELETE", "/api/v1/jobs/{id}/status"),
-    ("POST", "/api/v1/jobs/{id}/cancel"),
-    ("POST", "/api/v1/jobs/{id}/retry"),
-    ("POST", "/api/v1/jobs/{id}/start"),
-    ("GET", "/api/v1/jobs/{id}/events"),
-    ("GET", "/api/v1/jobs/{id}/items"),
-    ("GET", "/api/v1/jobs/{id}/log"),
-    ("GET", "/api/v1/jobs/{id}/attempts"),
-    ("GET", "/api/v1/jobs/{id}/artifacts"),
-    ("GET", "/api/v1/jobs/{id}/artifacts/{*name}"),
-    ("GET", "/openapi.json"),
-    ("GET", "/docs"),
-    ("GET", "/metrics"),
+/// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it.
+pub const ROUTES: &[(&str, &str, Right)] = &[
+    ("GET", "/health/live", Right::None),
+    ("GET", "/health/ready", Right::Token),
+    ("GET", "/api/v1/server", Right::Read),
+    ("POST", "/api/v1/server/stop", Right::Admin),
+    ("GET", "/api/v1/kinds", Right::Token),
+    ("GET", "/api/v1/counts", Right::Read),
+    ("GET", "/api/v1/queues", Right::Read),
+    ("POST", "/api/v1/queues/{queue}/pause", Right::Admin),
+    ("POST", "/api/v1/queues/{queue}/resume", Right::Admin),
+    ("GET", "/api/v1/tokens", Right::Admin),
+    ("POST", "/api/v1/tokens", Right::Admin),
+    ("DELETE", "/api/v1/tokens/{token}", Right::Admin),
+    ("GET", "/api/v1/events", Right::Read),
+    ("GET", "/api/v1/jobs", Right::Read),
+    ("POST", "/api/v1/jobs", Right::Submit),
+    ("POST", "/api/v1/jobs/cancel", Right::Submit),
+    ("POST", "/api/v1/jobs/retry", Right::Submit),
+    ("GET", "/api/v1/jobs/{id}", Right::Read),
+    ("DELETE", "/api/v1/jobs/{id}", Right::Submit),
+    ("GET", "/api/v1/jobs/{id}/status", Right::Read),
+    ("DELETE", "/api/v1/jobs/{id}/status", Right::Submit),
+    ("POST", "/api/v1/jobs/{id}/cancel", Right::Submit),
+    ("POST", "/api/v1/jobs/{id}/retry", Right::Submit),
+    ("POST", "/api/v1/jobs/{id}/start", Right::Submit),
+    ("GET", "/api/v1/jobs/{id}/events", Right::Read),
+    ("GET", "/api/v1/jobs/{id}/items", Right::Read),
+    ("GET", "/api/v1/jobs/{id}/log", Right::Read),
+    ("GET", "/api/v1/jobs/{id}/attempts", Right::Read),
+    ("GET", "/api/v1/jobs/{id}/artifacts", Right::Read),
+    ("GET", "/api/v1/jobs/{id}/artifacts/{*name}", Right::Read),
+    ("GET", "/openapi.json", Right::Token),
+    ("GET", "/docs", Right::Token),
+    ("GET", "/metrics", Right::Read),
 ];
 
 /// What every route shares.
@@ -133,6 +137,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/queues", get(queues::list))
         .route("/queues/{queue}/pause", post(queues::pause))
         .route("/queues/{queue}/resume", post(queues::resume))
+        .route("/tokens", get(tokens::list).post(tokens::make))
+        .route("/tokens/{token}", delete(tokens::revoke))
         .route("/events", get(events::all))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .nest("/jobs/{id}", one);
@@ -143,27 +149,13 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/openapi.json", get(documents::document))
         .route("/docs", get(documents::page))
         .route("/metrics", get(metrics::metrics))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
+        .fallback(async |uri: Uri| no_route(&uri))
         .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
         .layer(from_fn_with_state(Arc::clone(&app), access::guard))
         .layer(map_response(harden))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&app), log))
         .with_state(app)
-}
-
-async fn no_route(uri: Uri) -> Refusal {
-    let path: String = uri.path().chars().take(200).collect();
-    Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}"))
-}
-
-async fn no_method(method: Method, uri: Uri) -> Refusal {
-    let path: String = uri.path().chars().take(200).collect();
-    Refusal::new(
-        ErrorCode::MethodNotAllowed,
-        format!("{path} does not take {method}"),
-    )
 }
 
 /// A server that is about to stop takes nothing more: what it took would wait for the next one, unseen.
@@ -179,8 +171,8 @@ async fn refuse_when_draining(
     next.run(request).await
 }
 
-/// The access log: who came by which door and what they got; reads at level debug, as polling would drown the rest. No
-/// query and no header, as those may hold secrets.
+/// The access log: who came by which door and what they got, at level debug, as polling would drown the rest; changes are in
+/// the audit. No query and no header, as those may hold secrets.
 async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
@@ -193,11 +185,7 @@ async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Respo
     let route = route.as_ref().map_or(OTHER, MatchedPath::as_str);
     app.metrics.answered(known(&method), route, status, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    if method.is_safe() {
-        tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
-    } else {
-        tracing::info!(target: "longhaul::access", ?door, %method, path, status, micros);
-    }
+    tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
     response
 }
 

@@ -1,10 +1,10 @@
 //! Who is let in, and by which door.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{num::NonZeroU32, os::unix::fs::PermissionsExt};
 
 use longhaul::types::ErrorCode;
 use longhaul_client::{Client, Error, Token};
-use longhaul_server::{AdminToken, Everywhere, Options, ROUTES, Server};
+use longhaul_server::{AccessLimits, AdminToken, Everywhere, Options, ROUTES, Right, Server};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -15,12 +15,26 @@ use crate::{
 
 #[tokio::test]
 async fn every_route_refuses_a_stranger() {
-    let rig = Rig::tcp().await;
+    // More failures than an address may have otherwise.
+    let limits = AccessLimits {
+        failures: NonZeroU32::MAX,
+        ..AccessLimits::default()
+    };
+    let rig = Rig::with(|options| {
+        options
+            .tcp(([127, 0, 0, 1], 0).into())
+            .token(AdminToken::new(TOKEN).unwrap())
+            .access_limits(limits)
+    })
+    .await;
     let http = bare().build().unwrap();
-    let paths = ROUTES.iter().copied().chain([("GET", "/nothing")]);
-    for (method, path) in paths {
+    let nothing = ("GET", "/nothing", Right::Token);
+    for (method, path, right) in ROUTES.iter().copied().chain([nothing]) {
+        if right == Right::None {
+            continue;
+        }
         let path = path.replace("{id}", "x").replace("{*name}", "y");
-        let path = path.replace("{queue}", "z");
+        let path = path.replace("{queue}", "z").replace("{token}", "t");
         let ask = |token: Option<&str>| {
             let method: Method = method.parse().unwrap();
             let request = http.request(method, rig.url(&path));

@@ -1,6 +1,7 @@
 //! A real server over a real unix socket and TCP, driven by the client and by bare HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod access;
 mod bulk;
 mod doors;
 mod errors;

@@ -149,7 +149,7 @@ async fn what_comes_from_outside_is_no_label() {
     let routes: BTreeSet<&str> = routes.collect();
     for route in &routes {
         assert!(
-            *route == "other" || ROUTES.iter().any(|(_, path)| path == route),
+            *route == "other" || ROUTES.iter().any(|(_, path, _)| path == route),
             "{route}"
         );
     }
