@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     commands::{
         bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
-        sandbox, serve, service, start, status, submit, watch,
+        sandbox, serve, service, start, status, submit, token, watch,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -54,6 +54,8 @@ enum Command {
     Remove(remove::Args),
     /// List queues, and pause or resume one
     Queues(queues::Args),
+    /// Make, list and revoke tokens, which let others in over TCP
+    Token(token::Args),
     /// Run the server here, until it is told to stop
     Serve(serve::Args),
     /// Have systemd run the server, from login or boot on
@@ -121,6 +123,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Start(args) => start::run(args, settings).await,
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Queues(args) => queues::run(args, settings).await,
+            Command::Token(args) => token::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),

@@ -7,6 +7,7 @@ use std::{
     env, fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 use toml::{Table, Value};
@@ -73,7 +74,7 @@ enum Place {
 }
 
 /// Keys that only the user's own file may hold.
-const TRUSTED: [&str; 3] = ["data_dir", "url", "token_file"];
+const TRUSTED: [&str; 4] = ["data_dir", "url", "token_file", "serve"];
 /// Keys that either file may hold: defaults of submissions, and the settings of `waltodo`.
 const HARMLESS: [&str; 2] = ["queue", "waltodo"];
 /// The project's file, looked for in the working folder and those above it.
@@ -193,6 +194,36 @@ impl Settings {
         Ok(None)
     }
 
+    /// A number for the server: a flag, then the environment, then the table `serve` of the user's own file.
+    pub fn served<T: FromStr>(
+        &self,
+        flag: Option<T>,
+        variable: &str,
+        key: &str,
+    ) -> Result<Option<T>> {
+        if flag.is_some() {
+            return Ok(flag);
+        }
+        let text = match environment(variable)? {
+            Some(text) => Some((text, variable.to_owned())),
+            None => match &self.user {
+                Some(file) => file
+                    .text(&["serve", key])?
+                    .map(|text| (text, format!("{}: serve.{key}", file.path.display()))),
+                None => None,
+            },
+        };
+        let Some((text, place)) = text else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(Fail::usage(format!(
+                "{place}: '{text}' is no number from 1"
+            ))),
+        }
+    }
+
     fn folder_setting(&self) -> Result<Option<(Place, String)>> {
         let flag = self.global.data_dir.as_deref().map(path_text);
         self.trusted(flag.transpose()?, "LONGHAUL_DATA_DIR", "data_dir")
@@ -260,7 +291,7 @@ impl File {
             };
             return Err(
                 Fail::usage(format!("{shown}: '{key}' {why}")).hint(if trusted {
-                    "Known are: data_dir, url, token_file, queue and the table waltodo."
+                    "Known are: data_dir, url, token_file, queue and the tables serve and waltodo."
                 } else {
                     "Which server gets your jobs is set by a flag, the environment or your own file."
                 }),

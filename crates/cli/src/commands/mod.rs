@@ -19,6 +19,7 @@ pub mod service;
 pub mod start;
 pub mod status;
 pub mod submit;
+pub mod token;
 pub mod watch;
 
 use std::{process::ExitCode, time::Duration};

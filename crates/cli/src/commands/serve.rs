@@ -6,13 +6,16 @@
 use std::{
     fs, io,
     net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use longhaul::{Engine, engine, store};
-use longhaul_server::{AdminToken, Handle, LocalOnly, Metrics, Options, Server, StopReason};
+use longhaul_server::{
+    AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, Server, StopReason,
+};
 use longhaul_walrus::cache::Cache;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -30,6 +33,8 @@ const IDLE: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two tries to take the lock.
 const LOOK: Duration = Duration::from_millis(20);
+/// The target of the lines that say who changed what.
+const AUDIT: &str = "longhaul::audit";
 /// A log of a background server that is larger when the next one starts is put aside.
 pub(crate) const MAX_LOG: u64 = 8 << 20;
 
@@ -45,6 +50,8 @@ pub struct Args {
     /// Answer over TCP to this name too, as clients write it: NAME or NAME:PORT
     #[arg(long, value_name = "NAME", requires = "listen")]
     host: Vec<String>,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Runs at a time in each queue
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: u32,
@@ -59,6 +66,54 @@ pub struct Args {
     build_id: Option<String>,
 }
 
+/// Limits of who comes in over TCP with a token that was made.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
+#[derive(Clone, Debug, clap::Args)]
+struct LimitFlags {
+    /// Requests a second of an owner's tokens together [default: 1000; env: LONGHAUL_OWNER_RATE]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    owner_rate: Option<NonZeroU32>,
+    /// Streams of live events that an owner may have open [default: 1000; env: LONGHAUL_OWNER_STREAMS]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    owner_streams: Option<NonZeroU32>,
+    /// Pending jobs of an owner [default: 1000000; env: LONGHAUL_OWNER_PENDING]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    owner_pending: Option<NonZeroU64>,
+    /// Requests a minute of an address that show no valid token [default: 60; env: LONGHAUL_AUTH_FAILURES]
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    auth_failures: Option<NonZeroU32>,
+}
+
+impl LimitFlags {
+    fn limits(&self, settings: &Settings) -> Result<AccessLimits> {
+        let mut limits = AccessLimits::default();
+        let rate = settings.served(self.owner_rate, "LONGHAUL_OWNER_RATE", "owner_rate")?;
+        limits.requests = rate.unwrap_or(limits.requests);
+        let failures = settings.served(
+            self.auth_failures,
+            "LONGHAUL_AUTH_FAILURES",
+            "auth_failures",
+        )?;
+        limits.failures = failures.unwrap_or(limits.failures);
+        let streams = settings.served(
+            self.owner_streams,
+            "LONGHAUL_OWNER_STREAMS",
+            "owner_streams",
+        )?;
+        limits.streams = streams.map_or(limits.streams, NonZeroU32::get);
+        let pending = settings.served(
+            self.owner_pending,
+            "LONGHAUL_OWNER_PENDING",
+            "owner_pending",
+        )?;
+        limits.pending = pending.map_or(limits.pending, NonZeroU64::get);
+        Ok(limits)
+    }
+}
+
 /// Who may come in over TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Access {
@@ -70,6 +125,7 @@ pub enum Access {
 
 /// Serves until it is told to stop.
 pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
+    let limits = args.limits.limits(settings)?;
     let data = DataDir::open(&settings.data_dir()?)?;
     leave_caller(args.on_demand)?;
     start_log();
@@ -83,7 +139,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(args, settings, &data))
+    runtime.block_on(serve(args, settings, &data, limits))
 }
 
 /// Takes over nothing of the caller's but its standard streams: no descriptor that would hold a lock or a pipe open, and
@@ -113,6 +169,12 @@ fn start_log() {
     use tracing_subscriber::EnvFilter;
     let filter = std::env::var("LONGHAUL_LOG").unwrap_or_default();
     let filter = if filter.is_empty() { "info" } else { &filter };
+    // Who wants less of everything else still wants to know who changed what.
+    let filter = if filter.contains(AUDIT) {
+        filter.to_owned()
+    } else {
+        format!("{filter},{AUDIT}=info")
+    };
     let started = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
         .with_writer(io::stderr)
@@ -124,7 +186,12 @@ fn start_log() {
     }
 }
 
-async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitCode> {
+async fn serve(
+    args: &Args,
+    settings: &Settings,
+    data: &DataDir,
+    limits: AccessLimits,
+) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     // Whoever starts a server in the background holds that lock already.
     let room = if args.on_demand {
@@ -134,7 +201,9 @@ async fn serve(args: &Args, settings: &Settings, data: &DataDir) -> Result<ExitC
     };
     let metrics = Metrics::default();
     let engine = start_engine(args, data, &metrics).await?;
-    let options = options(args, settings, data)?.metrics(metrics);
+    let options = options(args, settings, data)?
+        .access_limits(limits)
+        .metrics(metrics);
     let handle = match Server::bind(engine.clone(), options).await {
         Ok(server) => server.start(),
         Err(error) => {

@@ -10,3 +10,4 @@ mod queues;
 mod run;
 mod safety;
 mod terminal;
+mod tokens;

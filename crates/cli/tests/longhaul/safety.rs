@@ -119,7 +119,7 @@ fn a_flag_beats_the_environment() {
 }
 
 /// A server on TCP; its address.
-fn serve(lab: &Lab, args: &[&str]) -> (Running, String) {
+pub(crate) fn serve(lab: &Lab, args: &[&str]) -> (Running, String) {
     let all = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
     let server = lab.start(&all);
     let mut url = None;
