@@ -288,6 +288,12 @@ pub enum End {
         /// The interval, over which checks are spread after a crash.
         every: Duration,
     },
+    /// Not finished: to be looked at again by whichever worker claims it then, with a new claim. A check that worked begins
+    /// a new budget of attempts.
+    CheckLater {
+        /// When.
+        at: Timestamp,
+    },
     /// The worker stops: given back, spends no attempt.
     Release {
         /// When it may run again.
@@ -350,6 +356,23 @@ pub struct Heartbeat {
     pub held: bool,
     /// Its jobs whose cancel is requested.
     pub cancelled: Vec<Seq>,
+}
+
+/// A worker that lives, with what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub worker: WorkerId,
+    /// What it said of itself, JSON text.
+    pub about: Option<String>,
+    /// When it joined; none when an earlier version wrote it down.
+    pub joined_at: Option<Timestamp>,
+    /// How long it holds its jobs without a heartbeat, and until when; none for one that needs none.
+    pub lease: Option<(Duration, Timestamp)>,
+    /// How many jobs it holds, running or between two checks.
+    pub holds: u64,
+    /// The first of them, those that run before the others.
+    pub jobs: Vec<JobId>,
 }
 
 /// Which jobs a list shows. An empty list of states, kinds or queues means any.
@@ -417,6 +440,17 @@ pub trait Store: Send + Sync + 'static {
         lease: Option<Duration>,
         now: Timestamp,
     ) -> Result<(), Error>;
+
+    /// What a worker says of itself, JSON text, for whoever lists workers. Nothing happens when it has not joined.
+    async fn introduce(&self, worker: &WorkerId, about: String) -> Result<(), Error>;
+
+    /// The workers that live, those that joined first first, each with `jobs` of the jobs that it holds. One whose lease is
+    /// over is among them until somebody notices.
+    async fn members(&self, jobs: usize) -> Result<Vec<Member>, Error>;
+
+    /// Gives each lease that nobody has noticed the end of a whole period from now on: at a start, as none could be renewed
+    /// before.
+    async fn extend_leases(&self, now: Timestamp) -> Result<(), Error>;
 
     /// A worker ends its life; jobs it still holds are rescued by the next [`Store::rescue`].
     async fn leave(&self, worker: &WorkerId) -> Result<(), Error>;

@@ -155,6 +155,9 @@ impl Known {
                 at: self.now + *ahead,
                 every: *every,
             },
+            Ending::CheckLater(ahead) => End::CheckLater {
+                at: self.now + *ahead,
+            },
             Ending::Release(ahead) => End::Release {
                 at: self.now + *ahead,
             },
@@ -252,6 +255,12 @@ async fn answer(
             said(&store.declare(vec![kind]).await)
         }
         Command::Join(name, lease) => said(&store.join(&WorkerId::named(*name), *lease, now).await),
+        Command::Introduce(name) => {
+            let about = format!("{{\"at\":{}}}", now.0);
+            said(&store.introduce(&WorkerId::named(*name), about).await)
+        }
+        Command::ExtendLeases => said(&store.extend_leases(now).await),
+        Command::Members(jobs) => said(&store.members(*jobs).await),
         Command::Leave(name) => said(&store.leave(&WorkerId::named(*name)).await),
         Command::Heartbeat(name) => said(&store.heartbeat(&WorkerId::named(*name), now).await),
         Command::Insert(new) => {

@@ -19,7 +19,7 @@ pub(super) fn target(mut standing: Standing, end: &End) -> Result<State, Fault> 
         End::Complete { .. } => Change::Complete,
         End::Fail { .. } => Change::Fail,
         End::Retry { .. } => Change::Retry,
-        End::CheckAgain { .. } => Change::CheckAgain,
+        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
         End::Release { .. } => Change::Release,
         End::Cancelled => Change::Cancelled,
     };
@@ -52,6 +52,10 @@ pub(super) fn apply(
             tx.sql
                 .get(Sql::Park)?
                 .execute((job, at.0, row::millis(*every)))?;
+        }
+        (State::Pending, End::CheckLater { at }) => {
+            let wait = wait_until(Some(*at), now);
+            tx.sql.get(Sql::CheckLater)?.execute((job, wait, at.0))?;
         }
         (State::Pending, End::Release { at }) => {
             back(tx, job, Reason::Released, *at, now, None)?;

@@ -46,7 +46,7 @@ use crate::{
     model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Request, Store, StoredArtifact, Sweep, Write, Written,
+        Kind, Member, Request, Store, StoredArtifact, Sweep, Write, Written,
     },
 };
 
@@ -192,6 +192,25 @@ impl Store for SqliteStore {
         let worker = worker.clone();
         self.writer
             .call(move |tx| workers::join(tx, &worker, lease, now))
+            .await
+    }
+
+    async fn introduce(&self, worker: &WorkerId, about: String) -> Result<(), Error> {
+        let worker = worker.clone();
+        self.writer
+            .call(move |tx| workers::introduce(tx, &worker, &about))
+            .await
+    }
+
+    async fn members(&self, jobs: usize) -> Result<Vec<Member>, Error> {
+        self.readers
+            .read(move |db| workers::members(db, jobs))
+            .await
+    }
+
+    async fn extend_leases(&self, now: Timestamp) -> Result<(), Error> {
+        self.writer
+            .call(move |tx| workers::extend_leases(tx, now))
             .await
     }
 

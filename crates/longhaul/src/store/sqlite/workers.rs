@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     model::{AttemptEnd, Change, Job, Seq, Standing, WorkerId, next, spread},
-    store::{Error, Heartbeat},
+    store::{Error, Heartbeat, Member},
 };
 
 /// Jobs whose deadlines are looked at in one go.
@@ -47,9 +47,52 @@ pub(super) fn join(
         None => tx
             .sql
             .get(Sql::WorkerAdd)?
-            .execute((worker.as_str(), lease, lease_end))?,
+            .execute((worker.as_str(), lease, lease_end, now.0))?,
     };
     Ok(())
+}
+
+/// Notes what a worker says of itself.
+pub(super) fn introduce(tx: &mut Tx<'_>, worker: &WorkerId, about: &str) -> Result<(), Fault> {
+    tx.sql
+        .get(Sql::WorkerAbout)?
+        .execute((worker.as_str(), about))?;
+    Ok(())
+}
+
+/// Gives each lease a whole period from now on.
+pub(super) fn extend_leases(tx: &mut Tx<'_>, now: Timestamp) -> Result<(), Fault> {
+    tx.sql.get(Sql::WorkersExtend)?.execute([now.0])?;
+    Ok(())
+}
+
+/// The workers that live, each with `jobs` of the jobs that it holds.
+pub(super) fn members(db: &Connection, jobs: usize) -> rusqlite::Result<Vec<Member>> {
+    let mut workers = db.prepare_cached(Sql::Workers.text())?;
+    let found = workers.query_map([], |row| {
+        let lease = row::maybe_span(row, 4)?.zip(row::maybe_time(row, 5)?);
+        let member = Member {
+            worker: WorkerId::named(row.get::<_, String>(1)?),
+            about: row.get(2)?,
+            joined_at: row::maybe_time(row, 3)?,
+            lease,
+            holds: row::unsigned(row, 6)?,
+            jobs: Vec::new(),
+        };
+        Ok((row.get(0)?, member))
+    })?;
+    let mut found = found.collect::<rusqlite::Result<Vec<(i64, Member)>>>()?;
+    let mut holds = db.prepare_cached(Sql::WorkerHolds.text())?;
+    for (worker, member) in &mut found {
+        for state in [State::Running, State::Pending] {
+            let left = i64::try_from(jobs - member.jobs.len()).unwrap_or(i64::MAX);
+            let parameters = (row::state_number(state), *worker, left);
+            for id in holds.query_map(parameters, |row| row::id(row, 0))? {
+                member.jobs.push(id?);
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(_, member)| member).collect())
 }
 
 /// A worker ends its life. Its row stays until its jobs are rescued.

@@ -78,7 +78,10 @@ pub async fn a_parked_job_ends(store: &dyn Store) {
         see_ended(&lab, &found, &end);
         let attempts = store.attempts(claim.job).await.expect("attempts");
         let expected = match end {
-            End::Complete { .. } | End::CheckAgain { .. } | End::Cancelled => None,
+            End::Complete { .. }
+            | End::CheckAgain { .. }
+            | End::CheckLater { .. }
+            | End::Cancelled => None,
             End::Fail { error } | End::Retry { error, .. } => {
                 Some((AttemptEnd::Failed, Some(error)))
             }
@@ -104,6 +107,7 @@ fn see_ended(lab: &Lab<'_>, found: &Job, end: &End) {
         End::Fail { .. } => (ended(State::Failed), 1),
         End::Retry { .. } => (waits(Reason::Retry, None), 1),
         End::CheckAgain { .. } => (waits(Reason::Check, Some(lab.worker.clone())), 0),
+        End::CheckLater { .. } => (waits(Reason::Check, None), 0),
         End::Release { .. } => (waits(Reason::Released, None), 0),
         End::Cancelled => (ended(State::Cancelled), 0),
     };
@@ -289,4 +293,47 @@ pub async fn the_end_of_a_parked_job_interrupts_items(store: &dyn Store) {
             (ItemState::Pending, at(40))
         );
     }
+}
+
+/// A job to be looked at by whoever comes is nobody's meanwhile, is given when it is due with a new claim number, and has a
+/// new budget of attempts; no attempt is noted.
+pub async fn a_later_check_is_anybodys(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let claim = lab.run("a").await;
+    let retry = End::Retry {
+        at: at(2),
+        error: error("again"),
+    };
+    lab.end(claim, retry).await;
+    let second = lab.claim_one(at(2)).await;
+    lab.end(second, End::CheckLater { at: at(60) }).await;
+    let found = lab.get(claim.job).await;
+    let waits = Status::Pending {
+        reason: Reason::Check,
+        run_at: Some(at(60)),
+        worker: None,
+    };
+    assert_eq!((&found.status, found.attempts), (&waits, 0));
+    let attempts = store.attempts(claim.job).await.expect("attempts");
+    assert_eq!(attempts.len(), 1, "the failed one");
+    assert_eq!(store.next_due(at(3)).await.expect("due"), Some(at(60)));
+    let other = lab.join("second").await;
+    assert_eq!(lab.claim(&other, at(29)).await.len(), 0);
+    store.heartbeat(&other, at(29)).await.expect("heartbeat");
+    store.heartbeat(&other, at(58)).await.expect("heartbeat");
+    let claimed = lab.claim(&other, at(60)).await;
+    assert_eq!(claimed[0].job.claim, second.number + 1);
+    let late = lab.write(Write::new(second, at(61))).await;
+    assert_eq!(late, Written::ClaimLost);
+}
+
+/// A job that its worker kept between two checks may become anybody's.
+pub async fn a_parked_job_may_be_given_up_to_anybody(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let claim = lab.parked("a").await;
+    let done = lab.end(claim, End::CheckLater { at: at(90) }).await;
+    assert_eq!(done.state, State::Pending);
+    assert_eq!(store.held(&lab.worker).await.expect("held"), [0; 0]);
+    assert_eq!(lab.claim(&lab.worker, at(60)).await.len(), 0);
+    assert_eq!(lab.claim_one(at(90)).await.number, claim.number + 1);
 }

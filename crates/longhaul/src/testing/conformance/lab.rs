@@ -142,6 +142,7 @@ pub(super) fn ends() -> Vec<End> {
             at: at(60),
             every: secs(60),
         },
+        End::CheckLater { at: at(60) },
         End::Release { at: at(60) },
     ]
 }

@@ -41,6 +41,7 @@ pub mod scale;
 pub mod submission;
 pub mod text;
 pub mod tokens;
+pub mod workers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -194,6 +195,8 @@ macro_rules! __behaviours {
                 the_latest_interval_counts
                 a_check_begins_a_new_budget
                 the_end_of_a_parked_job_interrupts_items
+                a_later_check_is_anybodys
+                a_parked_job_may_be_given_up_to_anybody
             }
             claims {
                 priority_goes_first
@@ -343,6 +346,12 @@ macro_rules! __behaviours {
                 an_id_or_a_secret_is_one_tokens_alone
                 a_revoked_token_is_gone
                 the_last_use_is_the_latest
+            }
+            workers {
+                a_worker_says_what_it_is
+                workers_are_listed_with_what_they_hold
+                the_dead_are_not_listed
+                leases_begin_anew_at_a_start
             }
         }
     };

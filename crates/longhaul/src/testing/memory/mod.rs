@@ -26,7 +26,7 @@ use crate::{
     model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Request, Store, StoredArtifact, Sweep, Write, Written,
+        Kind, Member, Request, Store, StoredArtifact, Sweep, Write, Written,
     },
 };
 
@@ -85,6 +85,20 @@ impl Store for MemoryStore {
         now: Timestamp,
     ) -> Result<(), Error> {
         self.tables().join(worker, lease, now);
+        Ok(())
+    }
+
+    async fn introduce(&self, worker: &WorkerId, about: String) -> Result<(), Error> {
+        self.tables().introduce(worker, about);
+        Ok(())
+    }
+
+    async fn members(&self, jobs: usize) -> Result<Vec<Member>, Error> {
+        Ok(self.tables().members(jobs))
+    }
+
+    async fn extend_leases(&self, now: Timestamp) -> Result<(), Error> {
+        self.tables().extend_leases(now);
         Ok(())
     }
 

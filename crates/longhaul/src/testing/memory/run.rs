@@ -148,7 +148,7 @@ fn change(end: &End) -> Change {
         End::Complete { .. } => Change::Complete,
         End::Fail { .. } => Change::Fail,
         End::Retry { .. } => Change::Retry,
-        End::CheckAgain { .. } => Change::CheckAgain,
+        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
         End::Release { .. } => Change::Release,
         End::Cancelled => Change::Cancelled,
     }
@@ -184,6 +184,10 @@ fn finish(row: &mut Row, end: End, now: Timestamp) -> Result<(), Illegal> {
             row.job.attempts = 0;
             let worker = row.worker().cloned();
             row.wait(Reason::Check, at, worker, now);
+        }
+        End::CheckLater { at } => {
+            row.job.attempts = 0;
+            row.wait(Reason::Check, at, None, now);
         }
         End::Release { at } => {
             row.note(AttemptEnd::Released, None, now);

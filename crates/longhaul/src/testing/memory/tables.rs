@@ -40,10 +40,12 @@ pub(super) struct Tables {
 }
 
 /// One life of a worker: under its old name, whoever joins after its end is another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Life {
     pub(super) number: u64,
     pub(super) lease: Option<Lease>,
+    pub(super) about: Option<String>,
+    pub(super) joined_at: Timestamp,
 }
 
 /// How long a worker holds its jobs without a heartbeat.

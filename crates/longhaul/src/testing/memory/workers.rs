@@ -7,7 +7,7 @@ use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
 use super::tables::{Lease, Life, Row, Tables, must};
 use crate::{
     model::{AttemptEnd, Change, Job, Seq, Status, WorkerId, next, spread},
-    store::{Error, Heartbeat, Kind},
+    store::{Error, Heartbeat, Kind, Member},
 };
 
 impl Tables {
@@ -37,7 +37,49 @@ impl Tables {
         } else {
             self.last_life += 1;
             let number = self.last_life;
-            self.workers.insert(worker.clone(), Life { number, lease });
+            let life = Life {
+                number,
+                lease,
+                about: None,
+                joined_at: now,
+            };
+            self.workers.insert(worker.clone(), life);
+        }
+    }
+
+    pub(super) fn introduce(&mut self, worker: &WorkerId, about: String) {
+        if let Some(life) = self.workers.get_mut(worker) {
+            life.about = Some(about);
+        }
+    }
+
+    pub(super) fn members(&self, jobs: usize) -> Vec<Member> {
+        let mut lives: Vec<_> = self.workers.iter().collect();
+        lives.sort_by_key(|(_, life)| life.number);
+        let member = |(worker, life): (&WorkerId, &Life)| {
+            let mut held: Vec<&Job> = self
+                .held_by(worker)
+                .iter()
+                .map(|seq| &self.rows[seq].job)
+                .collect();
+            held.sort_by_key(|job| (job.state() != State::Running, job.seq));
+            Member {
+                worker: worker.clone(),
+                about: life.about.clone(),
+                joined_at: Some(life.joined_at),
+                lease: life.lease.map(|lease| (lease.length, lease.ends)),
+                holds: held.len() as u64,
+                jobs: held.iter().take(jobs).map(|job| job.id.clone()).collect(),
+            }
+        };
+        lives.into_iter().map(member).collect()
+    }
+
+    pub(super) fn extend_leases(&mut self, now: Timestamp) {
+        for life in self.workers.values_mut() {
+            if let Some(lease) = &mut life.lease {
+                lease.ends = lease.ends.max(now + lease.length);
+            }
         }
     }
 

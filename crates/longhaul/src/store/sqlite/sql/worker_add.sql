@@ -1,1 +1,1 @@
-INSERT INTO longhaul_workers (name, lease, lease_end) VALUES (?1, ?2, ?3)
+INSERT INTO longhaul_workers (name, lease, lease_end, joined_at) VALUES (?1, ?2, ?3, ?4)

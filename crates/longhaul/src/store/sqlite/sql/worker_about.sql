@@ -1,0 +1,1 @@
+UPDATE longhaul_workers SET about = ?2 WHERE name = ?1 AND alive = 1
