@@ -7,6 +7,7 @@ use longhaul_types::{
         CountsAnswer, Health, ItemPage, JobPage, JobView, KindPage, KindView, LogPage, QueuePage,
         QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
+    worker::{WorkerPage, WorkerView},
 };
 use percent_encoding::utf8_percent_encode;
 use reqwest::{Method, RequestBuilder};
@@ -153,6 +154,12 @@ impl Client {
     /// Has what waits in a queue start again, at once. Needs an administrator's rights.
     pub async fn resume_queue(&self, name: &str) -> Result<QueueView, Error> {
         self.ask(self.post(&queue(name, "/resume"))).await
+    }
+
+    /// Every worker that lives, in the server's process and elsewhere. Needs an administrator's rights.
+    pub async fn workers(&self) -> Result<Vec<WorkerView>, Error> {
+        let page: WorkerPage = self.ask(self.get("/api/v1/workers")).await?;
+        Ok(page.workers)
     }
 
     /// Who answers.

@@ -50,6 +50,8 @@ codes! {
     UnknownQueue = "unknown_queue", 404;
     /// No such token.
     UnknownToken = "unknown_token", 404;
+    /// No such worker, or its lease has ended.
+    UnknownWorker = "unknown_worker", 404;
     /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405;
     /// The request came too slowly.

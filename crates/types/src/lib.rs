@@ -15,6 +15,7 @@ mod schema;
 pub mod state;
 pub mod time;
 pub mod token;
+pub mod worker;
 
 pub use error::{ErrorCode, JobError, Problem};
 pub use event::{Event, EventKind};

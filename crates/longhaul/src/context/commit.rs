@@ -126,7 +126,7 @@ fn waiting_part(mut write: Write) -> Write {
 }
 
 /// `value` as JSON text within `limit` bytes.
-pub(super) fn json<T: Serialize + ?Sized>(
+pub(crate) fn json<T: Serialize + ?Sized>(
     what: &'static str,
     value: &T,
     limit: usize,

@@ -230,7 +230,7 @@ pub(super) async fn all(context: &Context) -> Result<Vec<Item>, Error> {
 }
 
 /// Checks a change of an item against the limits.
-pub(super) async fn check(context: &Context, write: &ItemWrite) -> Result<(), Error> {
+pub(crate) async fn check(context: &Context, write: &ItemWrite) -> Result<(), Error> {
     let limits = &context.core.limits;
     if write.name.is_empty() || write.name.len() > limits.name {
         return Err(Error::TooLarge {
@@ -252,7 +252,7 @@ pub(super) async fn check(context: &Context, write: &ItemWrite) -> Result<(), Er
 }
 
 /// Takes note of a change of an item.
-pub(super) async fn remember(context: &Context, write: &ItemWrite) -> Result<(), Error> {
+pub(crate) async fn remember(context: &Context, write: &ItemWrite) -> Result<(), Error> {
     let items = items(context).await?;
     let mut items = items.lock().unwrap_or_else(PoisonError::into_inner);
     let count = u32::try_from(items.names.len()).unwrap_or(u32::MAX);
@@ -329,8 +329,8 @@ async fn items(context: &Context) -> Result<&Mutex<Items>, Error> {
         .items
         .get_or_try_init(|| async {
             let mut items = Items::default();
-            // A job that no run has held before has none.
-            if !context.is_resumed() {
+            // Only this run adds some: a job that had none when it was claimed has none before that.
+            if context.held.job.items.total == 0 {
                 return Ok(Mutex::new(items));
             }
             let mut after = None;

@@ -16,10 +16,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
 pub use commit::Commit;
+pub(crate) use commit::json;
 pub(crate) use held::Held;
 pub use held::Stop;
-pub(crate) use item::all_failed;
 pub use item::{ItemError, ItemRun};
+pub(crate) use item::{all_failed, check as check_item, remember as remember_item};
 pub use progress::Reporter;
 pub(crate) use scratch::{job_of as scratch_job_of, remove as remove_scratch};
 
@@ -210,14 +211,20 @@ impl Context {
 }
 
 /// `text` in at most `limit` bytes, and in one line.
-fn cut(mut text: String, limit: usize) -> String {
+pub(crate) fn cut(text: String, limit: usize) -> String {
+    let text = shorten(text, limit);
+    if text.contains(['\n', '\r']) {
+        return text.replace(['\n', '\r'], " ");
+    }
+    text
+}
+
+/// `text` in at most `limit` bytes and a mark.
+pub(crate) fn shorten(mut text: String, limit: usize) -> String {
     if text.len() > limit {
         let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or(0));
         text.push('…');
-    }
-    if text.contains(['\n', '\r']) {
-        text = text.replace(['\n', '\r'], " ");
     }
     text
 }

@@ -106,6 +106,16 @@ impl Report {
     }
 }
 
+impl super::Held {
+    /// Changes the progress; it waits for the next write.
+    pub(crate) fn set_progress(&self, change: impl FnOnce(&mut Progress)) -> bool {
+        self.report(|report| {
+            change(&mut report.progress);
+            report.changed = true;
+        })
+    }
+}
+
 /// Reports progress; each call takes effect at once.
 #[derive(Debug)]
 pub struct Reporter<'a> {
@@ -118,11 +128,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn change(self, change: impl FnOnce(&mut Progress)) -> Self {
-        let dirty = self.context.held.report(|report| {
-            change(&mut report.progress);
-            report.changed = true;
-        });
-        if dirty {
+        if self.context.held.set_progress(change) {
             self.context.core.mark_dirty(&self.context.held);
         }
         self

@@ -12,8 +12,16 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Core, Engine, Error, Observer, Tasks, core::EndCallback, ends, flush, heartbeat, hub::Hub,
-    registry::Registry, submit::Kinds, sweeper, worker::Worker,
+    Core, Engine, Error, Observer, Tasks,
+    core::EndCallback,
+    ends, flush, heartbeat,
+    hub::Hub,
+    registry::Registry,
+    remote::{self, Roster},
+    submit::Kinds,
+    sweeper,
+    wake::Wake,
+    worker::Worker,
 };
 use crate::{
     Context, Failure, Outcome,
@@ -213,10 +221,11 @@ impl Builder {
             slots: self.slots(),
             paused: Mutex::default(),
             reading_pauses: tokio::sync::Mutex::default(),
-            wake: Notify::new(),
+            wake: Wake::new(),
             stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
             held: Mutex::default(),
+            roster: Roster::default(),
             dirty: Mutex::default(),
             flush: Notify::new(),
             on_end: self.on_end.clone(),
@@ -248,10 +257,15 @@ impl Builder {
     }
 
     async fn start_work(&self, core: &Arc<Core>) -> Result<Tasks, Error> {
-        core.store
-            .join(&core.worker, self.lease, core.clock.now())
-            .await?;
+        let now = core.clock.now();
+        if self.lease.is_none() {
+            // Nobody else could renew the leases of remote workers while no engine ran.
+            core.store.extend_leases(now).await?;
+        }
+        core.store.join(&core.worker, self.lease, now).await?;
+        remote::introduce_local(core).await?;
         heartbeat::rescue(core).await;
+        remote::restore(core).await?;
         core.read_pauses().await?;
         let (ends, to_write) = mpsc::channel(ends::BACKLOG);
         let worker = Worker::new(Arc::clone(core), ends);
@@ -264,6 +278,7 @@ impl Builder {
                 tokio::spawn(flush::flush(Arc::clone(core))),
                 tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
                 tokio::spawn(sweeper::sweep(Arc::clone(core))),
+                tokio::spawn(remote::watch(Arc::clone(core))),
             ],
         })
     }

@@ -10,7 +10,9 @@ use longhaul_types::{Event, EventKind, LogLine, State, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Observer, hub::Hub, registry::Registry, submit::Kinds};
+use super::{
+    Error, Observer, hub::Hub, registry::Registry, remote::Roster, submit::Kinds, wake::Wake,
+};
 use crate::{
     artifacts::Artifacts,
     clock::SharedClock,
@@ -37,13 +39,15 @@ pub(crate) struct Core {
     /// Held while that is read anew.
     pub(crate) reading_pauses: tokio::sync::Mutex<()>,
     /// Something may be due: the worker looks.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Wake,
     /// The engine stops: no new runs, and those that run are asked to end.
     pub(crate) stopping: CancellationToken,
     /// Everything is written and told: the helpers of the engine end.
     pub(crate) closed: CancellationToken,
     /// Jobs this process holds: running, or kept between two checks.
     pub(crate) held: Mutex<HashMap<Seq, Arc<Held>>>,
+    /// Workers elsewhere, and what they hold.
+    pub(crate) roster: Roster,
     /// Held jobs with something to write that can wait a moment.
     pub(crate) dirty: Mutex<Vec<Arc<Held>>>,
     pub(crate) flush: Notify,
@@ -187,13 +191,12 @@ impl Core {
         }
     }
 
-    /// The job as this process holds it.
+    /// The job as this process, or a remote worker of it, holds it.
     pub(crate) fn held(&self, job: Seq) -> Option<Arc<Held>> {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&job)
-            .cloned()
+        let here = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = here.get(&job).cloned();
+        drop(here);
+        found.or_else(|| self.roster.held(job))
     }
 
     /// Takes note of a job that a claim gave to this process.

@@ -22,6 +22,14 @@ pub enum Error {
     /// No kind names such a queue, no job is in it, and this process runs none of it.
     #[error("there is no queue '{0}'; check the spelling")]
     UnknownQueue(String),
+    /// No such worker, or its lease has ended.
+    #[error(
+        "no worker '{0}' lives: it left, or its lease has ended; stop what it runs, and join again"
+    )]
+    UnknownWorker(String),
+    /// What a worker asks does not fit.
+    #[error("{0}")]
+    Worker(String),
     /// The job's state does not allow this.
     #[error("job '{id}' is {state}: {}", why_not(*request, *state))]
     Illegal {
@@ -126,14 +134,25 @@ impl Error {
             },
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::UnknownQueue(_) => ErrorCode::UnknownQueue,
+            Self::UnknownWorker(_) => ErrorCode::UnknownWorker,
             Self::Illegal { .. } => ErrorCode::IllegalTransition,
             Self::Args(_) | Self::Json { .. } => ErrorCode::InvalidArgs,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::BadName { .. } | Self::AmbiguousArgs { .. } | Self::DuplicateKind(_) => {
-                ErrorCode::BadRequest
-            }
+            Self::Worker(_)
+            | Self::BadName { .. }
+            | Self::AmbiguousArgs { .. }
+            | Self::DuplicateKind(_) => ErrorCode::BadRequest,
             Self::ClaimLost => ErrorCode::ClaimLost,
-            Self::Artifacts(_) | Self::Io { .. } => ErrorCode::Internal,
+            Self::Artifacts(error) => match error {
+                artifacts::Error::TooLarge(_) => ErrorCode::TooLarge,
+                artifacts::Error::BadName(_) => ErrorCode::BadRequest,
+                artifacts::Error::Read(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    ErrorCode::RequestTimeout
+                }
+                artifacts::Error::Read(_) => ErrorCode::BadRequest,
+                artifacts::Error::Store(_) => ErrorCode::Internal,
+            },
+            Self::Io { .. } => ErrorCode::Internal,
             Self::Closed => ErrorCode::Unavailable,
         }
     }

@@ -80,8 +80,8 @@ async fn drop_lost(core: &Core) {
     }
 }
 
-/// Takes over what dead workers held.
-pub(crate) async fn rescue(core: &Core) {
+/// Takes over what dead workers held. Answers whether the store could.
+pub(crate) async fn rescue(core: &Core) -> bool {
     match core.store.rescue(core.clock.now()).await {
         Ok(jobs) => {
             if !jobs.is_empty() {
@@ -95,7 +95,11 @@ pub(crate) async fn rescue(core: &Core) {
                     core.ended_without_run(&job);
                 }
             }
+            true
         }
-        Err(error) => tracing::error!(%error, "could not rescue jobs of dead workers"),
+        Err(error) => {
+            tracing::error!(%error, "could not rescue jobs of dead workers");
+            false
+        }
     }
 }

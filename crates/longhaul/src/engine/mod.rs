@@ -12,9 +12,11 @@ mod hub;
 mod observer;
 mod queues;
 mod registry;
+pub mod remote;
 mod run;
 mod submit;
 mod sweeper;
+mod wake;
 mod worker;
 
 use std::{
@@ -219,6 +221,11 @@ impl Engine {
     /// Where files of jobs lie.
     pub fn artifacts(&self) -> &Artifacts {
         &self.core.artifacts
+    }
+
+    /// What workers elsewhere ask.
+    pub fn remote(&self) -> remote::Remote {
+        remote::Remote::new(Arc::clone(&self.core))
     }
 
     /// Removes now whatever is older than its retention; done by itself every minute.

@@ -36,6 +36,25 @@ pub(crate) struct Registered {
     pub(crate) version: u32,
 }
 
+impl Registered {
+    /// The kind as the store keeps it.
+    pub(crate) fn declaration(&self, name: &str) -> Kind {
+        let policy = &self.policy;
+        Kind {
+            name: name.to_owned(),
+            version: self.version,
+            queue: policy.queue.clone(),
+            max_attempts: policy.max_attempts,
+            attempt_timeout: policy.attempt_timeout,
+            timeout: policy.timeout,
+            sweep_after: policy
+                .retention
+                .next_after(longhaul_types::State::Completed, None)
+                .unwrap_or_default(),
+        }
+    }
+}
+
 /// Every kind an engine can run.
 #[derive(Clone, Default)]
 pub(crate) struct Registry {
@@ -102,19 +121,7 @@ impl Registry {
     pub(crate) fn declarations(&self) -> Vec<Kind> {
         self.kinds
             .iter()
-            .map(|(name, registered)| Kind {
-                name: name.clone(),
-                version: registered.version,
-                queue: registered.policy.queue.clone(),
-                max_attempts: registered.policy.max_attempts,
-                attempt_timeout: registered.policy.attempt_timeout,
-                timeout: registered.policy.timeout,
-                sweep_after: registered
-                    .policy
-                    .retention
-                    .next_after(longhaul_types::State::Completed, None)
-                    .unwrap_or_default(),
-            })
+            .map(|(name, registered)| registered.declaration(name))
             .collect()
     }
 

@@ -11,11 +11,12 @@ use crate::{
     Context, Failure, Outcome,
     context::{self, Held, Stop},
     handler::Again,
+    model::Backoff,
     store::{End, Write, Written},
 };
 
 /// What the handler gave, if it came to an end.
-type Returned = Option<Result<Outcome<Option<String>>, Failure>>;
+pub(super) type Returned = Option<Result<Outcome<Option<String>>, Failure>>;
 
 /// Runs `held` once and sees to its end.
 pub(crate) async fn run(
@@ -37,7 +38,7 @@ pub(crate) async fn run(
     let returned = execute(&context, &registered).await;
     let took = core.clock.now().since(began);
     core.observe(|observer| observer.stopped(&held.job.kind, took));
-    let next = match decide(&context, &registered, returned).await {
+    let next = match decide(&context, &registered.policy.backoff, returned).await {
         Next::Park(after) => {
             let at = core.clock.now() + after;
             match park(&core, &held, parked, at, after).await {
@@ -51,7 +52,7 @@ pub(crate) async fn run(
                 }
                 Err(error) => {
                     let failure = Failure::from(error);
-                    let end = failed(&core, &held, &registered, failure);
+                    let end = failed(&core, &held, &registered.policy.backoff, failure);
                     send_end(&core, &held, end, &ends).await;
                     Done::Free(Arc::clone(&held))
                 }
@@ -67,7 +68,7 @@ pub(crate) async fn run(
     let _ = done.send(next).await;
 }
 
-enum Next {
+pub(super) enum Next {
     Park(Duration),
     End(End),
     /// Another worker may hold the job: nothing may be written.
@@ -152,7 +153,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 }
 
 /// How the run ends, from why it had to stop and what it returned.
-async fn decide(context: &Context, registered: &Registered, returned: Returned) -> Next {
+pub(super) async fn decide(context: &Context, backoff: &Backoff, returned: Returned) -> Next {
     let (core, held) = (&context.core, &context.held);
     let stop = held.stop();
     match (stop, returned) {
@@ -162,7 +163,7 @@ async fn decide(context: &Context, registered: &Registered, returned: Returned) 
             Next::End(match context::all_failed(context).await {
                 Ok(None) => End::Complete { result },
                 Ok(Some(error)) => End::Fail { error },
-                Err(error) => failed(core, held, registered, Failure::from(error)),
+                Err(error) => failed(core, held, backoff, Failure::from(error)),
             })
         }
         (Some(Stop::Deadline), _) => Next::End(End::Fail {
@@ -180,9 +181,9 @@ async fn decide(context: &Context, registered: &Registered, returned: Returned) 
                     held.job.attempt_timeout.unwrap_or_default()
                 ),
             );
-            Next::End(failed(core, held, registered, failure))
+            Next::End(failed(core, held, backoff, failure))
         }
-        (None, Some(Err(failure))) => Next::End(failed(core, held, registered, failure)),
+        (None, Some(Err(failure))) => Next::End(failed(core, held, backoff, failure)),
         // Dropped without being told to stop: can not be, and is then a release.
         (None, None) => Next::End(End::Release {
             at: core.clock.now(),
@@ -199,12 +200,12 @@ pub(crate) fn deadline_message(held: &Held) -> String {
 }
 
 /// The end of a run that failed: another attempt, if it may and any is left.
-fn failed(core: &Core, held: &Held, registered: &Registered, failure: Failure) -> End {
+fn failed(core: &Core, held: &Held, backoff: &Backoff, failure: Failure) -> End {
     let spent = held.attempts() + 1;
     let wait = match failure.again {
         Again::Never => None,
         _ if spent >= held.job.max_attempts => None,
-        Again::Backoff => Some(registered.policy.backoff.wait(spent)),
+        Again::Backoff => Some(backoff.wait(spent)),
         Again::After(wait) => Some(wait),
     };
     match wait {

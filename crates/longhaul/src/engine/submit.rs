@@ -12,25 +12,30 @@ use longhaul_types::{ErrorCode, JobId, Reason, Timestamp};
 
 use super::{Core, Error};
 use crate::{
-    handler::Policy,
     model::{NewJob, Start},
     store::{self, Insert},
 };
 
-/// The kinds ever declared on this store, with the version of their args.
+/// The kinds ever declared on this store.
 #[derive(Debug, Default)]
-pub(crate) struct Kinds(RwLock<HashMap<String, u32>>);
+pub(crate) struct Kinds(RwLock<HashMap<String, store::Kind>>);
 
 impl Kinds {
-    pub(crate) fn version(&self, kind: &str) -> Option<u32> {
+    pub(crate) fn get(&self, kind: &str) -> Option<store::Kind> {
         let kinds = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kinds.get(kind).copied()
+        kinds.get(kind).cloned()
+    }
+
+    /// How many there would be with these.
+    pub(crate) fn count_with<'a>(&self, more: impl Iterator<Item = &'a str>) -> usize {
+        let kinds = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kinds.len() + more.filter(|kind| !kinds.contains_key(*kind)).count()
     }
 
     pub(crate) fn replace(&self, kinds: Vec<store::Kind>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = kinds
             .into_iter()
-            .map(|kind| (kind.name, kind.version))
+            .map(|kind| (kind.name.clone(), kind))
             .collect();
     }
 }
@@ -40,13 +45,15 @@ impl Core {
     pub(crate) fn resolve(&self, job: NewJob, now: Timestamp) -> Result<Insert, Error> {
         self.check_limits(&job)?;
         let registered = self.registry.get(&job.kind);
-        let defaults = Policy::default();
-        let policy = registered.map_or(&defaults, |registered| &registered.policy);
-        let args_version = job
-            .args_version
-            .or_else(|| registered.map(|registered| registered.version))
-            .or_else(|| self.kinds.version(&job.kind))
-            .unwrap_or(1);
+        let kind = match registered {
+            Some(registered) => registered.declaration(&job.kind),
+            // Of a worker elsewhere; a kind that nobody declared is the store's to refuse.
+            None => self
+                .kinds
+                .get(&job.kind)
+                .unwrap_or_else(|| store::Kind::new(&job.kind)),
+        };
+        let args_version = job.args_version.unwrap_or(kind.version);
         if let Some(registered) = registered {
             registered
                 .handler
@@ -71,7 +78,7 @@ impl Core {
             },
             owner: job.owner,
             kind: job.kind,
-            queue: job.queue.unwrap_or_else(|| policy.queue.clone()),
+            queue: job.queue.unwrap_or(kind.queue),
             priority: job.priority,
             args_version,
             args: job.args,
@@ -80,9 +87,9 @@ impl Core {
             run_at,
             unique_key: job.unique_key,
             idempotency_key: job.idempotency_key,
-            max_attempts: job.max_attempts.unwrap_or(policy.max_attempts).max(1),
-            attempt_timeout: job.attempt_timeout.or(policy.attempt_timeout),
-            timeout: job.timeout.or(policy.timeout),
+            max_attempts: job.max_attempts.unwrap_or(kind.max_attempts).max(1),
+            attempt_timeout: job.attempt_timeout.or(kind.attempt_timeout),
+            timeout: job.timeout.or(kind.timeout),
             created_at: now,
         })
     }
@@ -123,7 +130,7 @@ pub(crate) fn within(what: &'static str, size: usize, limit: usize) -> Result<()
     })
 }
 
-fn name(what: &'static str, value: &str, limit: usize) -> Result<(), Error> {
+pub(crate) fn name(what: &'static str, value: &str, limit: usize) -> Result<(), Error> {
     within("a name's number of bytes", value.len(), limit)?;
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err(Error::BadName {

@@ -27,15 +27,15 @@ use crate::{
 };
 
 /// The wait after the store failed, or when what is due is not for this worker.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest sleep: a wake-up that was lost all the same costs no more than this.
-const LONGEST_SLEEP: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// Rescues in a row, with no step forward between them, from which on a job may be what kills its process. Such suspects
 /// run one at a time, so that the one takes none of the others along past the limit of rescues.
-const SUSPECT: u32 = MAX_RESCUES - 2;
+pub(super) const SUSPECT: u32 = MAX_RESCUES - 2;
 /// How long a suspect is put off while another one runs.
-const PUT_OFF: Duration = Duration::from_secs(2);
+pub(super) const PUT_OFF: Duration = Duration::from_secs(2);
 
 /// What a run tells the worker when it has stopped.
 pub(crate) enum Done {

@@ -7,4 +7,5 @@ mod monitors;
 mod observer;
 mod parts;
 mod queues;
+mod remote;
 mod support;

@@ -97,7 +97,6 @@ impl Caller {
     }
 
     /// Lets them work on jobs of this kind in this queue, or says why not.
-    #[expect(dead_code, reason = "what the routes of remote workers ask")]
     pub(crate) fn may_work(&self, kind: &str, queue: &str) -> Result<(), Refusal> {
         self.may(Right::Work, kind, queue)
     }

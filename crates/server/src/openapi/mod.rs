@@ -6,6 +6,7 @@
 mod operations;
 mod page;
 mod problems;
+mod workers;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -20,7 +21,7 @@ use operations::operations;
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
 /// What the operations are about, in the order that the page has.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("jobs", "Submit jobs, find them, steer them."),
     (
         "parts",
@@ -29,6 +30,10 @@ const TAGS: [(&str, &str); 7] = [
     ("events", "Live events, as server-sent events."),
     ("queues", "See, pause and resume queues."),
     ("tokens", "Make, list and revoke tokens."),
+    (
+        "workers",
+        "Workers elsewhere, in any language: docs/remote-workers.md.",
+    ),
     ("server", "The server itself."),
     ("documents", "This document."),
 ];

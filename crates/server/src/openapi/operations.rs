@@ -24,6 +24,7 @@ use utoipa::{
 use super::{
     BEARER,
     problems::{self, header},
+    workers::workers,
 };
 use crate::{ROUTES, Right};
 
@@ -48,7 +49,13 @@ pub(super) struct Entry {
 
 impl Entry {
     /// An operation that may be refused as everything may, and while the server stops.
-    fn new(method: HttpMethod, route: &'static str, id: &str, tag: &str, summary: &str) -> Self {
+    pub(super) fn new(
+        method: HttpMethod,
+        route: &'static str,
+        id: &str,
+        tag: &str,
+        summary: &str,
+    ) -> Self {
         let operation = OperationBuilder::new()
             .operation_id(Some(id))
             .tag(tag)
@@ -119,12 +126,12 @@ impl Entry {
         ]
     }
 
-    fn describe(mut self, text: &str) -> Self {
+    pub(super) fn describe(mut self, text: &str) -> Self {
         self.operation = self.operation.description(Some(text));
         self
     }
 
-    fn refused(mut self, codes: &[ErrorCode]) -> Self {
+    pub(super) fn refused(mut self, codes: &[ErrorCode]) -> Self {
         self.codes.extend_from_slice(codes);
         self
     }
@@ -140,7 +147,7 @@ impl Entry {
         self
     }
 
-    fn parameter(
+    pub(super) fn parameter(
         mut self,
         place: ParameterIn,
         name: &str,
@@ -161,7 +168,7 @@ impl Entry {
         self
     }
 
-    fn query(self, name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Self {
+    pub(super) fn query(self, name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Self {
         self.parameter(ParameterIn::Query, name, schema, text)
             .refused(&[ErrorCode::BadRequest])
     }
@@ -172,32 +179,35 @@ impl Entry {
         self.query(name, schema, text)
     }
 
-    fn header(self, name: &str, text: &str) -> Self {
+    pub(super) fn header(self, name: &str, text: &str) -> Self {
         self.parameter(ParameterIn::Header, name, text_schema(), text)
     }
 
-    fn responds(mut self, status: &str, response: ResponseBuilder) -> Self {
+    pub(super) fn responds(mut self, status: &str, response: ResponseBuilder) -> Self {
         self.operation = self.operation.response(status, response);
         self
     }
 
     /// Answers with a JSON body.
-    fn answers<T: ToSchema>(mut self, status: &str, text: &str) -> Self {
+    pub(super) fn answers<T: ToSchema>(mut self, status: &str, text: &str) -> Self {
         self.learn::<T>();
         let schema = Ref::from_schema_name(T::name());
         let content = json(schema);
         self.responds(status, answer(text).content("application/json", content))
     }
 
-    /// Takes a JSON body.
-    fn takes<T: ToSchema>(mut self) -> Self {
-        self.learn::<T>();
-        let content = json(Ref::from_schema_name(T::name()));
-        let body = RequestBodyBuilder::new()
-            .required(Some(Required::True))
-            .content("application/json", content);
+    /// Takes a body.
+    pub(super) fn body(mut self, body: RequestBodyBuilder) -> Self {
         self.operation = self.operation.request_body(Some(body.build()));
         self
+    }
+
+    /// Takes a JSON body.
+    pub(super) fn takes<T: ToSchema>(mut self) -> Self {
+        self.learn::<T>();
+        let content = json(Ref::from_schema_name(T::name()));
+        let body = RequestBodyBuilder::new().required(Some(Required::True));
+        self.body(body.content("application/json", content))
     }
 
     /// Takes a schema and all it refers to into the document.
@@ -207,7 +217,7 @@ impl Entry {
     }
 }
 
-fn answer(text: &str) -> ResponseBuilder {
+pub(super) fn answer(text: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(text)
 }
 
@@ -215,11 +225,11 @@ fn json(schema: impl Into<RefOr<Schema>>) -> Content {
     ContentBuilder::new().schema(Some(schema)).build()
 }
 
-fn text_schema() -> ObjectBuilder {
+pub(super) fn text_schema() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn number(least: usize, most: Option<usize>, default: Option<usize>) -> ObjectBuilder {
+pub(super) fn number(least: usize, most: Option<usize>, default: Option<usize>) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(least))
@@ -232,6 +242,7 @@ pub(super) fn operations() -> Vec<Entry> {
     let mut all = server();
     all.extend(queues());
     all.extend(tokens());
+    all.extend(workers());
     all.extend([all_events(), list(), submit()]);
     all.extend(bulk());
     all.extend(job());
@@ -468,7 +479,7 @@ fn submit() -> Entry {
 /// Requests for all jobs that a filter shows.
 fn bulk() -> [Entry; 2] {
     let new = |route, id, summary| {
-        let mut entry = Entry::new(HttpMethod::Post, route, id, "jobs", summary)
+        let entry = Entry::new(HttpMethod::Post, route, id, "jobs", summary)
             .describe("One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.")
             .refused(&[
                 ErrorCode::BadRequest,
@@ -476,15 +487,9 @@ fn bulk() -> [Entry; 2] {
                 ErrorCode::TooLarge,
                 ErrorCode::UnsupportedMediaType,
             ]);
-        entry.learn::<BulkRequest>();
-        let body = RequestBodyBuilder::new()
-            .required(Some(Required::True))
-            .content(
-                "application/json",
-                json(Ref::from_schema_name(BulkRequest::name())),
-            );
-        entry.operation = entry.operation.request_body(Some(body.build()));
-        entry.answers::<BulkAnswer>("200", "How many there were, and for how many it was done.")
+        entry
+            .takes::<BulkRequest>()
+            .answers::<BulkAnswer>("200", "How many there were, and for how many it was done.")
     };
     [
         new(

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::TAGS;
 
 /// Methods in the order in which a path's operations are shown.
-const METHODS: [&str; 3] = ["get", "post", "delete"];
+const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0; display: grid; grid-template-columns: 19rem minmax(0, 54rem); gap: 0 2rem; }

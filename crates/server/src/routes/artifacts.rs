@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use longhaul::model::Seq;
 use longhaul_types::{
     ErrorCode,
     body::{Artifact, ArtifactPage},
@@ -36,7 +37,12 @@ pub(super) async fn list(
 ) -> Result<Json<ArtifactPage>, Refusal> {
     query.finish()?;
     let job = find(&app, &caller, &id).await?;
-    let stored = app.engine.store().artifacts(job.seq).await?;
+    page(&app, job.seq).await
+}
+
+/// A job's files.
+pub(super) async fn page(app: &App, job: Seq) -> Result<Json<ArtifactPage>, Refusal> {
+    let stored = app.engine.store().artifacts(job).await?;
     Ok(Json(ArtifactPage {
         artifacts: stored.into_iter().map(|stored| stored.artifact).collect(),
     }))
@@ -53,18 +59,28 @@ pub(super) async fn content(
 ) -> Result<Response, Refusal> {
     query.finish()?;
     let job = find(&app, &caller, &id).await?;
-    let stored = app.engine.store().artifacts(job.seq).await?;
+    file(&app, job.seq, &name, &headers).await
+}
+
+/// A job's file, or the range of it that the headers ask for.
+pub(super) async fn file(
+    app: &App,
+    job: Seq,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let stored = app.engine.store().artifacts(job).await?;
     let found = stored.into_iter().find(|one| one.artifact.name == name);
     let Some(found) = found else {
-        let detail = format!("job '{id}' has no artifact of this name");
+        let detail = "the job has no artifact of this name";
         return Err(Refusal::new(ErrorCode::NotFound, detail));
     };
     let tag = format!("\"{}\"", found.artifact.sha256);
-    if names(&headers, header::IF_NONE_MATCH, &tag) {
+    if names(headers, header::IF_NONE_MATCH, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let size = found.artifact.size;
-    let fresh = !headers.contains_key(header::IF_RANGE) || names(&headers, header::IF_RANGE, &tag);
+    let fresh = !headers.contains_key(header::IF_RANGE) || names(headers, header::IF_RANGE, &tag);
     let asked = headers.get(header::RANGE).filter(|_| fresh);
     let range = match asked
         .and_then(|value| value.to_str().ok())

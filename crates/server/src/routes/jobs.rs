@@ -82,7 +82,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn new_job(
+pub(super) fn new_job(
     app: &App,
     caller: &Caller,
     request: SubmitRequest,

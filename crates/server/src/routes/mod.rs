@@ -12,6 +12,7 @@ mod parts;
 mod queues;
 mod serve;
 mod tokens;
+mod workers;
 
 use std::{
     sync::{
@@ -57,6 +58,36 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/api/v1/tokens", Right::Admin),
     ("POST", "/api/v1/tokens", Right::Admin),
     ("DELETE", "/api/v1/tokens/{token}", Right::Admin),
+    ("GET", "/api/v1/workers", Right::Admin),
+    ("POST", "/api/v1/workers", Right::Work),
+    ("DELETE", "/api/v1/workers/{worker}", Right::Work),
+    ("POST", "/api/v1/workers/{worker}/claim", Right::Work),
+    ("POST", "/api/v1/workers/{worker}/heartbeat", Right::Work),
+    (
+        "POST",
+        "/api/v1/workers/{worker}/jobs/{claim}/report",
+        Right::Work,
+    ),
+    (
+        "GET",
+        "/api/v1/workers/{worker}/jobs/{claim}/items",
+        Right::Work,
+    ),
+    (
+        "GET",
+        "/api/v1/workers/{worker}/jobs/{claim}/artifacts",
+        Right::Work,
+    ),
+    (
+        "GET",
+        "/api/v1/workers/{worker}/jobs/{claim}/artifacts/{*name}",
+        Right::Work,
+    ),
+    (
+        "PUT",
+        "/api/v1/workers/{worker}/jobs/{claim}/artifacts/{*name}",
+        Right::Work,
+    ),
     ("GET", "/api/v1/events", Right::Read),
     ("GET", "/api/v1/jobs", Right::Read),
     ("POST", "/api/v1/jobs", Right::Submit),
@@ -129,6 +160,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/attempts", get(parts::attempts))
         .route("/artifacts", get(artifacts::list))
         .route("/artifacts/{*name}", get(artifacts::content));
+    let claimed = Router::new()
+        .route("/report", post(workers::report))
+        .route("/items", get(workers::items))
+        .route("/artifacts", get(workers::files))
+        .route(
+            "/artifacts/{*name}",
+            get(workers::download).put(workers::upload),
+        );
     let api = Router::new()
         .route("/server", get(serve::info))
         .route("/server/stop", post(serve::stop))
@@ -139,6 +178,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/queues/{queue}/resume", post(queues::resume))
         .route("/tokens", get(tokens::list).post(tokens::make))
         .route("/tokens/{token}", delete(tokens::revoke))
+        .route("/workers", get(workers::list).post(workers::join))
+        .route("/workers/{worker}", delete(workers::leave))
+        .route("/workers/{worker}/claim", post(workers::claim))
+        .route("/workers/{worker}/heartbeat", post(workers::heartbeat))
+        .nest("/workers/{worker}/jobs/{claim}", claimed)
         .route("/events", get(events::all))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .nest("/jobs/{id}", one);
@@ -191,7 +235,7 @@ async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Respo
 
 /// The method as a label: one that routes have, for anybody can make others up.
 fn known(method: &Method) -> &'static str {
-    let methods = ["GET", "POST", "DELETE", "HEAD"];
+    let methods = ["GET", "POST", "PUT", "DELETE", "HEAD"];
     let found = methods.into_iter().find(|name| method == name);
     found.unwrap_or(OTHER)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use longhaul::model::Seq;
 use longhaul_types::{
     ItemState,
     body::{AttemptPage, ItemPage, LogPage},
@@ -19,6 +20,16 @@ pub(super) async fn items(
     State(app): State<Arc<App>>,
     caller: Caller,
     Id(id): Id,
+    query: Query,
+) -> Result<Json<ItemPage>, Refusal> {
+    let job = find(&app, &caller, &id).await?;
+    item_page(&app, job.seq, query).await
+}
+
+/// The page of a job's items that a query asks for.
+pub(super) async fn item_page(
+    app: &App,
+    job: Seq,
     mut query: Query,
 ) -> Result<Json<ItemPage>, Refusal> {
     let state: Option<String> = query.one("state")?;
@@ -26,9 +37,8 @@ pub(super) async fn items(
     let after: Option<u32> = query.one("after")?;
     let limit = query.limit("limit", PAGE.1, PAGE.0)?;
     query.finish()?;
-    let job = find(&app, &caller, &id).await?;
     let store = app.engine.store();
-    let mut items = store.items(job.seq, state, after, limit + 1).await?;
+    let mut items = store.items(job, state, after, limit + 1).await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().map(|item| item.position);

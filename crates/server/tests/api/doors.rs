@@ -35,6 +35,8 @@ async fn every_route_refuses_a_stranger() {
         }
         let path = path.replace("{id}", "x").replace("{*name}", "y");
         let path = path.replace("{queue}", "z").replace("{token}", "t");
+        let path = path.replace("{worker}", "v");
+        let path = path.replace("{claim}", "1.1");
         let ask = |token: Option<&str>| {
             let method: Method = method.parse().unwrap();
             let request = http.request(method, rig.url(&path));

@@ -17,3 +17,4 @@ mod queues;
 mod raw;
 mod submission;
 mod support;
+mod workers;
