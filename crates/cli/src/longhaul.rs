@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     commands::{
         bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
-        sandbox, serve, service, start, status, submit, token, watch,
+        sandbox, serve, service, start, status, submit, token, watch, workers,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -56,6 +56,8 @@ enum Command {
     Queues(queues::Args),
     /// Make, list and revoke tokens, which let others in over TCP
     Token(token::Args),
+    /// List workers, here and elsewhere, with what they hold
+    Workers(workers::Args),
     /// Run the server here, until it is told to stop
     Serve(serve::Args),
     /// Have systemd run the server, from login or boot on
@@ -124,6 +126,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Queues(args) => queues::run(args, settings).await,
             Command::Token(args) => token::run(args, settings).await,
+            Command::Workers(args) => workers::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),

@@ -21,6 +21,7 @@ pub mod status;
 pub mod submit;
 pub mod token;
 pub mod watch;
+pub mod workers;
 
 use std::{process::ExitCode, time::Duration};
 

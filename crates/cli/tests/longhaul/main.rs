@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod exit_codes;
 mod queues;
+mod remote;
 mod run;
 mod safety;
 mod terminal;
