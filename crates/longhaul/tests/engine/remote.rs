@@ -670,3 +670,60 @@ async fn what_a_kind_declares_holds_for_its_jobs_and_leaving_gives_them_back() {
     );
     assert_eq!(bench.engine.workers().await.expect("listed").len(), 1);
 }
+
+#[tokio::test]
+async fn jobs_that_nobody_hears_of_are_given_back() {
+    let bench = bench().await;
+    let far = Far::join(&bench).await;
+    let id = far.submit(json!({})).await;
+    {
+        let claim = far.remote.claim(&far.id, ClaimRequest::default());
+        // Whoever asked hangs up as soon as they have asked.
+        tokio::select! {
+            biased;
+            given = claim => panic!("answered at once: {given:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    let back = far.job(&id).await;
+    assert_eq!((reason(&back), back.claim), (Some(Reason::Released), 1));
+    assert_eq!(far.claim().await.job_id, id);
+}
+
+#[tokio::test]
+async fn jobs_that_may_kill_their_worker_run_one_at_a_time() {
+    let bench = bench().await;
+    let mut far = Far::join(&bench).await;
+    for _ in 0..2 {
+        far.submit(json!({})).await;
+    }
+    for deaths in 0..8 {
+        assert_eq!(far.claims(2).await.len(), 2, "after {deaths} deaths");
+        far.pass(31).await;
+        far = Far::join(&bench).await;
+    }
+    assert_eq!(far.claims(2).await.len(), 1);
+    assert!(far.claims(2).await.is_empty(), "the other is put off");
+}
+
+#[tokio::test]
+async fn a_heartbeat_ends_its_wait_when_there_are_more_jobs_to_name() {
+    let bench = bench().await;
+    let far = Far::join(&bench).await;
+    far.submit(json!({})).await;
+    let waits = HeartbeatRequest {
+        claims: Vec::new(),
+        wait: 9.0,
+    };
+    // The clock stands still: the claim itself ends the wait.
+    let beat = far.remote.heartbeat(&far.id, waits);
+    let claim = async {
+        tokio::task::yield_now().await;
+        far.claim().await
+    };
+    let (news, _) = tokio::join!(beat, claim);
+    assert_eq!(news.expect("an answer"), HeartbeatAnswer::default());
+}

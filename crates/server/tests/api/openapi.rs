@@ -268,6 +268,79 @@ async fn what_the_server_says_is_what_the_document_describes() {
 }
 
 #[tokio::test]
+async fn what_workers_are_told_is_what_the_document_describes() {
+    let rig = Rig::new().await;
+    let document = document(&rig).await;
+    let (get, post) = (Method::GET, Method::POST);
+    let mut statuses = BTreeSet::new();
+    let workers = "/api/v1/workers";
+    let kinds = json!([{"name": "far.kind", "timeout": 60, "backoff": {"first": 1, "cap": 2}}]);
+    for body in [
+        json!({"name": "far", "kinds": kinds, "queues": {"default": 9}}),
+        json!({"name": "far"}),
+    ] {
+        let call = (post.clone(), workers, workers);
+        statuses.insert(ask(&rig, &document, call, Some(body)).await);
+    }
+    let id = rig.submit("far.kind", json!({"a": [1]})).await;
+    let far = rig.client.workers().await.unwrap().remove(1).worker_id;
+    let path = |template: &str, claim: &str| {
+        let path = template.replace("{worker}", &far);
+        path.replace("{claim}", claim).replace("{name}", "a")
+    };
+    let claim = "/api/v1/workers/{worker}/claim";
+    for body in [json!({}), json!({}), json!({"jobs": 0})] {
+        let call = (post.clone(), claim, &*path(claim, ""));
+        statuses.insert(ask(&rig, &document, call, Some(body)).await);
+    }
+    let seq = rig.engine.job(None, &id).await.unwrap().seq;
+    let held = format!("{seq}.1");
+    let beat = "/api/v1/workers/{worker}/heartbeat";
+    let body = json!({"claims": [held, "9.9"]});
+    let unknown = beat.replace("{worker}", "nobody");
+    for path in [path(beat, ""), unknown] {
+        let call = (post.clone(), beat, &*path);
+        statuses.insert(ask(&rig, &document, call, Some(body.clone())).await);
+    }
+    statuses.insert(ask(&rig, &document, (get.clone(), workers, workers), None).await);
+    let report = "/api/v1/workers/{worker}/jobs/{claim}/report";
+    for (claim, body) in [
+        (
+            &*held,
+            json!({"items": [{"name": "a", "state": "completed", "result": 1}]}),
+        ),
+        (
+            &*held,
+            json!({"submit": [{"kind": "test.echo", "args": {}}]}),
+        ),
+        (
+            &*held,
+            json!({"submit": [{"kind": "test.gate", "args": 1}]}),
+        ),
+        ("9.9", json!({})),
+    ] {
+        let call = (post.clone(), report, &*path(report, claim));
+        statuses.insert(ask(&rig, &document, call, Some(body)).await);
+    }
+    let file = "/api/v1/workers/{worker}/jobs/{claim}/artifacts/{name}";
+    let call = (Method::PUT, file, &*path(file, &held));
+    statuses.insert(ask(&rig, &document, call, Some(json!("x"))).await);
+    for template in [
+        "/api/v1/workers/{worker}/jobs/{claim}/items",
+        "/api/v1/workers/{worker}/jobs/{claim}/artifacts",
+    ] {
+        let path = path(template, &held);
+        statuses.insert(ask(&rig, &document, (get.clone(), template, &path), None).await);
+    }
+    for body in [json!({"end": {"outcome": "completed"}}), json!({})] {
+        let call = (post.clone(), report, &*path(report, &held));
+        statuses.insert(ask(&rig, &document, call, Some(body)).await);
+    }
+    assert_eq!(statuses, BTreeSet::from([200, 201, 400, 404, 409]));
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn the_page_shows_every_operation_and_runs_nothing() {
     let rig = Rig::tcp().await;
     let get = bare()

@@ -133,6 +133,9 @@ async fn give(
             }
         }
     }
+    if !given.is_empty() {
+        worker.given.notify_waiters();
+    }
     Ok(given)
 }
 

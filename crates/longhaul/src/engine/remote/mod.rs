@@ -102,7 +102,7 @@ impl Remote {
     }
 
     /// Renews a worker's lease, and tells it which of the runs that it names must stop and which it has lost. Waits for
-    /// such news as long as it says.
+    /// such news as long as it says, or until the worker is given more jobs.
     pub async fn heartbeat(
         &self,
         id: &WorkerId,
@@ -116,6 +116,10 @@ impl Remote {
         )?;
         let worker = core.roster.living(id, core.clock.now())?;
         let wait = wait(request.wait, &worker)?;
+        // Jobs that it is given meanwhile are to be named too, so that it hears of their cancels.
+        let given = worker.given.notified();
+        tokio::pin!(given);
+        given.as_mut().enable();
         worker.renew(core).await?;
         let mut named = Vec::with_capacity(request.claims.len());
         for text in request.claims {
@@ -135,12 +139,14 @@ impl Remote {
                 .filter(|run| run.held.stop().is_none())
                 .map(|run| Box::pin(run.held.token().cancelled_owned()))
                 .collect::<Vec<_>>();
-            let told = match tokens.is_empty() {
-                true => Either::Left(std::future::pending()),
-                false => Either::Right(select_all(tokens)),
+            let told = if tokens.is_empty() {
+                Either::Left(std::future::pending())
+            } else {
+                Either::Right(select_all(tokens))
             };
             tokio::select! {
                 _ = told => {}
+                () = given => {}
                 () = core.clock.sleep(wait) => {}
                 () = core.stopping.cancelled() => {}
             }

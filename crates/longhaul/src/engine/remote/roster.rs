@@ -99,6 +99,8 @@ pub(super) struct Worker {
     pub(super) lease: Duration,
     /// One claim at a time: each sees the slots that the one before has taken.
     pub(super) claiming: tokio::sync::Mutex<()>,
+    /// The worker was given jobs.
+    pub(super) given: Notify,
     /// Which queue is next to be asked first, so that none is starved by the others.
     turn: AtomicUsize,
     state: Mutex<State>,
@@ -117,6 +119,7 @@ impl Worker {
             about,
             lease,
             claiming: tokio::sync::Mutex::new(()),
+            given: Notify::new(),
             turn: AtomicUsize::new(0),
             state: Mutex::new(State {
                 lease_end,
