@@ -6,6 +6,7 @@ pub mod body;
 pub mod error;
 pub mod event;
 pub mod exit;
+pub mod filter;
 pub mod id;
 pub mod item;
 pub mod log;
@@ -19,6 +20,7 @@ pub mod worker;
 
 pub use error::{ErrorCode, JobError, Problem};
 pub use event::{Event, EventKind};
+pub use filter::{FilterNames, JobFilter};
 pub use id::{JobId, Labels};
 pub use item::{Item, ItemCounts, ItemState};
 pub use log::{Level, LogLine};
