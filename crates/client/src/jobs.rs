@@ -62,7 +62,7 @@ impl Client {
         self.ask(self.post(&job(id, "/retry"))).await
     }
 
-    /// Asks for the end of all jobs that a filter shows: 10,000 are looked at, older ones are left to the next request with
+    /// Asks for the end of all jobs that a filter shows: 10,000 at most, older ones are left to the next request with
     /// the answer's cursor.
     pub async fn cancel_many(&self, request: &BulkRequest) -> Result<BulkAnswer, Error> {
         self.ask(self.post("/api/v1/jobs/cancel").json(request))

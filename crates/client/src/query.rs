@@ -5,6 +5,8 @@ use longhaul_types::{Labels, State};
 /// Which jobs a list shows. An empty list of states, kinds or queues means any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobsQuery {
+    /// A filter in words: `state:failed kind:walrus.* ended:<1h`; what follows narrows it down or adds to it.
+    pub q: Option<String>,
     /// Only in these states.
     pub states: Vec<State>,
     /// Only with these of the document's statuses: `pending`, `processing`, `completed`, `failed`, `cancelled`.
@@ -25,7 +27,7 @@ pub struct JobsQuery {
 
 impl JobsQuery {
     pub(crate) fn to_text(&self) -> String {
-        let mut query = Query::default();
+        let mut query = Query::default().with("q", self.q.as_deref());
         for state in &self.states {
             query = query.with("state", Some(state.as_str()));
         }

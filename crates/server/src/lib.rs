@@ -19,6 +19,7 @@ mod admission;
 mod answer;
 mod connection;
 mod error;
+mod filter;
 mod folder;
 mod idle;
 mod metrics;

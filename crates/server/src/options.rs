@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use longhaul::clock::{SharedClock, SystemClock};
+use longhaul_types::FilterNames;
 
 use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics};
 
@@ -22,6 +23,7 @@ pub struct Options {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
+    pub(crate) filter_names: FilterNames,
 }
 
 /// Limits of what comes in.
@@ -59,6 +61,7 @@ impl Options {
             admission: Arc::new(LocalOnly::every_kind()),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
+            filter_names: FilterNames::default(),
             limits: Limits {
                 body: 2 << 20,
                 body_time: Duration::from_secs(30),
@@ -133,6 +136,14 @@ impl Options {
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Takes `name` in filters of jobs, as a parameter and in `q`: jobs whose `label` has the value that is given. For
+    /// systems whose users know a label by another name. A name that filters have anyway means what it always does.
+    #[must_use]
+    pub fn filter_name(mut self, name: impl Into<String>, label: impl Into<String>) -> Self {
+        self.filter_names = self.filter_names.with(name, label);
         self
     }
 

@@ -24,7 +24,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
         let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes())
             .take(MOST + 1)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))

@@ -95,6 +95,7 @@ impl Server {
             clock: Arc::clone(&options.clock),
             metrics: options.metrics.clone(),
             limits: options.limits,
+            filter_names: options.filter_names.clone(),
             version: options.version.clone(),
             build: options.build.clone(),
             on_demand: options.stop_when_idle.is_some(),

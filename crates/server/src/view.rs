@@ -8,8 +8,10 @@ use longhaul::{
 };
 use longhaul_types::{
     Reason, State, Timestamp,
-    body::{AttemptView, JobView},
+    body::{AttemptView, JobView, WaitingFor},
 };
+
+use crate::routes::App;
 
 /// The document's word for where a job stands.
 pub(crate) fn status(job: &Job) -> &'static str {
@@ -22,7 +24,45 @@ pub(crate) fn status(job: &Job) -> &'static str {
     }
 }
 
-/// A job as lists show it.
+/// A job as lists show it, with what this server's engine knows of it.
+pub(crate) fn shown(app: &App, job: Job) -> JobView {
+    let now = app.clock.now();
+    let pause = app.engine.is_paused(&job.queue);
+    let estimate = app.engine.estimate_end(&job);
+    let waiting_for = waiting_for(&job, now, pause);
+    let status = status(&job);
+    let mut view = self::job(job, now);
+    if waiting_for == Some(WaitingFor::Resume) {
+        view.message = format!("Job is {status}. Its queue {} is paused.", view.queue);
+    }
+    view.waiting_for = waiting_for;
+    view.estimated_completion_at = view.estimated_completion_at.or(estimate);
+    view
+}
+
+/// A job with its args and result, and what this server's engine knows of it.
+pub(crate) fn shown_detail(app: &App, detail: Detail) -> JobView {
+    JobView {
+        args: Some(detail.args),
+        results: detail.result,
+        ..shown(app, detail.job)
+    }
+}
+
+/// What a pending job waits for next.
+fn waiting_for(job: &Job, now: Timestamp, paused: bool) -> Option<WaitingFor> {
+    let Status::Pending { run_at, .. } = job.status else {
+        return None;
+    };
+    Some(match run_at {
+        None => WaitingFor::Start,
+        Some(at) if at > now => WaitingFor::Time,
+        Some(_) if paused => WaitingFor::Resume,
+        Some(_) => WaitingFor::Slot,
+    })
+}
+
+/// A job as lists show it, by its record alone.
 pub(crate) fn job(job: Job, now: Timestamp) -> JobView {
     let message = message(&job);
     let (reason, run_at) = match job.status {
@@ -39,6 +79,7 @@ pub(crate) fn job(job: Job, now: Timestamp) -> JobView {
         status: status(&job).to_owned(),
         state: job.state(),
         reason,
+        waiting_for: None,
         run_at,
         cancel_requested: job.cancel_requested(),
         completed_at: job.ended_at(),
@@ -61,15 +102,6 @@ pub(crate) fn job(job: Job, now: Timestamp) -> JobView {
         created_at: job.created_at,
         started_at: job.started_at,
         revision: job.revision,
-    }
-}
-
-/// A job with its args and result.
-pub(crate) fn detail(detail: Detail, now: Timestamp) -> JobView {
-    JobView {
-        args: Some(detail.args),
-        results: detail.result,
-        ..job(detail.job, now)
     }
 }
 

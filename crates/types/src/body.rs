@@ -106,6 +106,9 @@ pub struct JobView {
     /// Why a pending job waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// What a pending job waits for next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
     /// When a pending job may run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_at: Option<Timestamp>,
@@ -151,6 +154,21 @@ pub struct JobView {
     pub revision: u64,
 }
 
+/// What a pending job waits for next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum WaitingFor {
+    /// Somebody must start it.
+    Start,
+    /// `runAt` must come.
+    Time,
+    /// Its queue is paused: somebody must resume that.
+    Resume,
+    /// A slot must be free.
+    Slot,
+}
+
 /// `GET /api/v1/jobs`: a page of jobs, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -162,6 +180,16 @@ pub struct JobPage {
     pub jobs: Vec<JobView>,
     /// Jobs per state under this owner, these kinds and these queues; other filters do not change them.
     pub counts: Counts,
+    /// Jobs that the whole filter shows, on all pages.
+    #[serde(default)]
+    pub total: u64,
+    /// Whether `total` is exact. Owner, state, kind and queue are counted exactly; everything else up to 10,000, or as far as
+    /// one answer looks.
+    #[serde(default)]
+    pub total_is: TotalIs,
+    /// Set when the search for more was given up before the page was full: `nextCursor` goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<ListCut>,
     /// The page, from 1, when one was asked for by number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<u64>,
@@ -171,6 +199,29 @@ pub struct JobPage {
     /// `cursor` of the next page; a page may be short and still have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// What a number of jobs is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum TotalIs {
+    /// So many.
+    #[default]
+    Exact,
+    /// So many or more.
+    AtLeast,
+}
+
+/// How far a search went that was given up before its page was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ListCut {
+    /// Jobs that were looked at for this page.
+    pub looked_at: u64,
+    /// When the last of them was submitted.
+    pub back_to: Timestamp,
 }
 
 /// `POST /api/v1/jobs/cancel` and `/api/v1/jobs/retry`: which jobs, as the list filters them. An empty list means any.
@@ -184,6 +235,9 @@ pub struct BulkRequest {
     /// Only count them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// A filter in words, as the list takes it: `state:failed kind:walrus.* ended:<1h`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub q: String,
     /// Only in these states.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub states: Vec<State>,
@@ -204,7 +258,8 @@ pub struct BulkRequest {
     pub cursor: Option<String>,
 }
 
-/// Answer to a request for many jobs. One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.
+/// Answer to a request for many jobs. One request takes 10,000 jobs at most, and looks for them
+/// among 200,000: with a `nextCursor`, older ones are left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -448,6 +503,9 @@ pub struct QueueView {
     pub paused_at: Option<Timestamp>,
     /// Jobs of it that this server runs at a time; 0 when it runs none.
     pub concurrency: u32,
+    /// Since when the job is due that was submitted first of those that wait for a slot. For those who see every owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
     /// Its jobs per state.
     pub counts: Counts,
 }

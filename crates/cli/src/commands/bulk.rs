@@ -22,8 +22,11 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct Selection {
     /// All jobs that this makes sense for
-    #[arg(long, conflicts_with_all = ["ids", "state", "kind", "queue", "labels"])]
+    #[arg(long, conflicts_with_all = ["ids", "filter", "state", "kind", "queue", "labels"])]
     all: bool,
+    /// All jobs that these words show, as longhaul jobs takes them: 'kind:walrus.* ended:<1h'
+    #[arg(long, short, value_name = "FILTER", conflicts_with = "ids")]
+    filter: Option<String>,
     /// All jobs in this state; may be repeated
     #[arg(long, short, value_name = "STATE", conflicts_with = "ids")]
     state: Vec<State>,
@@ -80,6 +83,7 @@ impl Selection {
     /// Whether nothing is selected, so that jobs must be named.
     pub fn is_empty(&self) -> bool {
         !self.all
+            && self.filter.is_none()
             && self.state.is_empty()
             && self.kind.is_empty()
             && self.queue.is_empty()
@@ -91,6 +95,7 @@ impl Selection {
         let mut request = BulkRequest {
             all: self.all,
             dry_run: true,
+            q: self.filter.clone().unwrap_or_default(),
             states: self.state.clone(),
             kinds: self.kind.clone(),
             queues: self.queue.clone(),

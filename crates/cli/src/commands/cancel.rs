@@ -11,7 +11,7 @@ use crate::{exit::Result, output, session::Session, settings::Settings};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The jobs
-    #[arg(value_name = "ID", required_unless_present_any = ["all", "state", "kind", "queue", "labels"])]
+    #[arg(value_name = "ID", required_unless_present_any = ["all", "filter", "state", "kind", "queue", "labels"])]
     ids: Vec<JobId>,
     #[command(flatten)]
     selection: Selection,

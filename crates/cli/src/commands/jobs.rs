@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use longhaul_client::JobsQuery;
 use longhaul_types::{
     State, Timestamp,
-    body::{Counts, JobPage, JobView},
+    body::{JobPage, JobView, TotalIs, WaitingFor},
 };
 
-use super::{labels, pair};
+use super::{labels, pair, words};
 use crate::{exit::Result, output, session::Session, settings::Settings, terminal};
 
 /// Jobs of one page of the API.
@@ -17,6 +17,10 @@ const PAGE: usize = 100;
 /// Flags of `longhaul jobs`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Which jobs, in words: state:failed kind:walrus.* label.NAME:VALUE created:>2026-01-31 ended:<1h, or text that stands
+    /// in an id, a label or an error; double quotes around what has spaces
+    #[arg(value_name = "FILTER")]
+    filter: Vec<String>,
     /// Only in this state: pending, running, completed, failed or cancelled; may be repeated
     #[arg(long, short, value_name = "STATE")]
     state: Vec<State>,
@@ -52,7 +56,7 @@ pub async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
         ];
         output::line(&output::table(&heading, rows))?;
     }
-    eprintln!("{}", terminal::stderr().dim(&summary(&page.counts)));
+    eprintln!("{}", terminal::stderr().dim(&summary(&page)));
     if page.next_cursor.is_some() {
         eprintln!("There are more: --limit {}", args.limit.saturating_mul(2));
     }
@@ -62,6 +66,7 @@ pub async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
 /// Up to the limit, from as many pages as that takes.
 async fn read(args: &Args, session: &Session) -> Result<JobPage> {
     let mut query = JobsQuery {
+        q: words(&args.filter),
         states: args.state.clone(),
         kinds: args.kind.clone(),
         queues: args.queue.clone(),
@@ -75,11 +80,18 @@ async fn read(args: &Args, session: &Session) -> Result<JobPage> {
         query.limit = Some((limit - known).min(PAGE));
         let page = session.client.jobs(&query).await?;
         query.cursor.clone_from(&page.next_cursor);
+        if let (Some(cut), true) = (page.cut, all.is_none()) {
+            eprintln!(
+                "Nothing leads to these jobs directly: looking through all older than {}; Ctrl-C ends that.",
+                output::local_time(cut.back_to)
+            );
+        }
         let all = match &mut all {
             None => all.insert(page),
             Some(all) => {
                 all.jobs.extend(page.jobs);
                 all.next_cursor = page.next_cursor;
+                all.cut = page.cut;
                 all
             }
         };
@@ -112,6 +124,9 @@ fn row(job: &JobView, now: Timestamp) -> Vec<String> {
 pub(super) fn state(job: &JobView) -> String {
     match (job.state, job.reason) {
         (State::Running, _) if job.cancel_requested => "running (being cancelled)".to_owned(),
+        (State::Pending, _) if job.waiting_for == Some(WaitingFor::Resume) => {
+            "pending (queue paused)".to_owned()
+        }
         (State::Pending, Some(reason)) => format!("pending ({reason})"),
         (State::Completed, _) if job.items.failed > 0 => "completed (with warnings)".to_owned(),
         (state, _) => state.to_string(),
@@ -136,11 +151,19 @@ pub(super) fn took(job: &JobView, now: Timestamp) -> Option<String> {
     Some(terminal::duration(end.since(job.started_at?)))
 }
 
-fn summary(counts: &Counts) -> String {
+/// How many jobs the filter shows, and how all those of its kinds and queues stand.
+fn summary(page: &JobPage) -> String {
+    let total = match page.total_is {
+        TotalIs::Exact => page.total.to_string(),
+        TotalIs::AtLeast => format!("at least {}", page.total),
+    };
     let parts: Vec<String> = State::ALL
         .into_iter()
-        .filter(|state| counts.of(*state) > 0)
-        .map(|state| format!("{} {state}", counts.of(state)))
+        .filter(|state| page.counts.of(*state) > 0)
+        .map(|state| format!("{} {state}", page.counts.of(state)))
         .collect();
-    parts.join(", ")
+    if parts.is_empty() {
+        return format!("{total} found");
+    }
+    format!("{total} found; {}", parts.join(", "))
 }

@@ -59,6 +59,11 @@ fn labels(pairs: &[(String, String)]) -> Labels {
     pairs.iter().cloned().collect()
 }
 
+/// The words of a filter as one text, if there are any.
+fn words(args: &[String]) -> Option<String> {
+    (!args.is_empty()).then(|| args.join(" "))
+}
+
 /// A time span of a command line: seconds (`90`, `1.5`), or with units (`90s`, `5m`, `1h 30m`, `2d`).
 pub fn time_span(text: &str) -> std::result::Result<Duration, String> {
     let bad = || format!("'{text}' is no time span like 90, 90s, 5m, 1h 30m or 2d");

@@ -65,19 +65,25 @@ fn list(queues: Vec<QueueView>, json: bool) -> Result {
         "COMPLETED",
         "FAILED",
         "CANCELLED",
+        "WAITS SINCE",
     ];
     output::line(&output::table(&heading, queues.iter().map(row).collect()))
 }
 
 fn row(queue: &QueueView) -> Vec<String> {
-    let paused = if queue.paused { "paused" } else { "" };
-    let mut row = vec![
-        queue.name.clone(),
-        paused.to_owned(),
-        queue.concurrency.to_string(),
-    ];
+    let paused = match queue.paused_at {
+        Some(since) => format!("paused since {}", output::local_time(since)),
+        None => String::new(),
+    };
+    let mut row = vec![queue.name.clone(), paused, queue.concurrency.to_string()];
     let counts = State::ALL.into_iter().map(|state| queue.counts.of(state));
     row.extend(counts.map(|count| count.to_string()));
+    row.push(
+        queue
+            .waiting_since
+            .map(output::local_time)
+            .unwrap_or_default(),
+    );
     row
 }
 

@@ -263,7 +263,9 @@ fn json_keeps_its_shape() {
     let page = lab.run(&["jobs", "--json"]).code(0).json();
     assert_eq!(
         keys(&page),
-        ["counts", "jobs", "limit", "success"].into_iter().collect()
+        ["counts", "jobs", "limit", "success", "total", "totalIs"]
+            .into_iter()
+            .collect()
     );
     let held = lab
         .run(&["submit", "longhaul.run", TRUE, "--held"])

@@ -6,6 +6,7 @@ mod bulk;
 mod commands;
 mod daemon;
 mod exit_codes;
+mod lists;
 mod queues;
 mod remote;
 mod run;

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Core, Engine, Error, Observer, Tasks,
     core::EndCallback,
-    ends, flush, heartbeat,
+    ends,
+    estimates::History,
+    flush, heartbeat,
     hub::Hub,
     registry::Registry,
     remote::{self, Roster},
@@ -220,6 +222,7 @@ impl Builder {
             worker: WorkerId::new(),
             slots: self.slots(),
             paused: Mutex::default(),
+            history: History::default(),
             reading_pauses: tokio::sync::Mutex::default(),
             wake: Wake::new(),
             stopping: CancellationToken::new(),

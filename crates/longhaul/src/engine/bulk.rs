@@ -10,7 +10,7 @@ use longhaul_types::{JobId, State};
 use super::{Engine, Error};
 use crate::{
     model::{Job, Seq},
-    store::{Asked, Filter, Request},
+    store::{Asked, Filter, PageRequest, Request},
 };
 
 /// Jobs that are read, and asked for, together.
@@ -69,13 +69,13 @@ impl Bulk {
 }
 
 impl Engine {
-    /// Does one step of `bulk` for the jobs of a filter that `wanted` lets through too, from the one after `before` on. With
-    /// `dry` it only counts.
+    /// Does one step of `bulk` for the jobs of a filter, from the one after `before` on, as far as `may` lets it. With `dry`
+    /// it only counts.
     pub async fn ask_all(
         &self,
         bulk: Bulk,
         filter: &Filter,
-        wanted: impl Fn(&Job) -> bool + Send,
+        may: impl Fn(&Job) -> bool,
         before: Option<Seq>,
         dry: bool,
     ) -> Result<BulkDone, Error> {
@@ -92,17 +92,20 @@ impl Engine {
             return Ok(step);
         }
         for _ in 0..BATCHES {
-            let jobs = self.core.store.jobs(&filter, step.next, BATCH).await?;
-            let full = jobs.len() == BATCH;
-            step.next = jobs.last().map(|job| job.seq);
-            let fit = |job: &Job| bulk.fits(job) && wanted(job);
-            let jobs: Vec<Job> = jobs.into_iter().filter(fit).collect();
+            let request = PageRequest {
+                before: step.next,
+                skip: 0,
+                limit: BATCH,
+            };
+            let page = self.core.store.page(&filter, &request).await?;
+            step.next = page.next;
+            let jobs = page.jobs.into_iter();
+            let jobs: Vec<Job> = jobs.filter(|job| bulk.fits(job) && may(job)).collect();
             step.matched += jobs.len() as u64;
             if !dry {
                 self.ask_batch(bulk.request(), jobs, &mut step).await?;
             }
-            if !full {
-                step.next = None;
+            if step.next.is_none() {
                 break;
             }
         }

@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Error, Observer, hub::Hub, registry::Registry, remote::Roster, submit::Kinds, wake::Wake,
+    Error, Observer, estimates::History, hub::Hub, registry::Registry, remote::Roster,
+    submit::Kinds, wake::Wake,
 };
 use crate::{
     artifacts::Artifacts,
@@ -38,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) paused: Mutex<BTreeSet<String>>,
     /// Held while that is read anew.
     pub(crate) reading_pauses: tokio::sync::Mutex<()>,
+    /// How long jobs took.
+    pub(crate) history: History,
     /// Something may be due: the worker looks.
     pub(crate) wake: Wake,
     /// The engine stops: no new runs, and those that run are asked to end.
@@ -179,6 +182,10 @@ impl Core {
     pub(crate) async fn ended(&self, held: &Held, state: State) {
         if !state.is_ended() {
             return;
+        }
+        if let (State::Completed, Some(start)) = (state, held.job.started_at) {
+            self.history
+                .took(&held.job.kind, self.clock.now().since(start));
         }
         self.observe(|observer| observer.ended(&held.job.kind, state, held.item_counts()));
         if self.on_end.is_empty() {

@@ -5,6 +5,7 @@ mod bulk;
 mod core;
 mod ends;
 mod error;
+mod estimates;
 mod flush;
 mod handle;
 mod heartbeat;

@@ -21,6 +21,9 @@ pub struct Queue {
     pub paused_at: Option<Timestamp>,
     /// Runs at a time in this process; 0 when it claims nothing of it.
     pub concurrency: u32,
+    /// Since when the job is due that was submitted first of those that wait for a slot; only where every owner's jobs are
+    /// asked for.
+    pub waiting_since: Option<Timestamp>,
     /// Its jobs, of one owner or of all, by state.
     pub counts: Counts,
 }
@@ -46,10 +49,21 @@ impl Engine {
         for (queue, since) in core.store.paused().await? {
             queues.entry(queue).or_default().paused_at = Some(since);
         }
+        if owner.is_none() {
+            let now = core.clock.now();
+            for (queue, since) in core.store.waiting(now).await? {
+                queues.entry(queue).or_default().waiting_since = Some(since);
+            }
+        }
         let named = queues
             .into_iter()
             .map(|(name, queue)| Queue { name, ..queue });
         Ok(named.collect())
+    }
+
+    /// Whether a queue is paused, as far as this process knows.
+    pub fn is_paused(&self, queue: &str) -> bool {
+        self.core.is_paused(queue)
     }
 
     /// Pauses a queue, here and in every other process, until [`Self::resume_queue`]: no job of it starts, jobs that run go

@@ -22,8 +22,10 @@ use crate::{
     model::{Attempt, Claim, Detail, Illegal, Job, Seq, Token, WorkerId},
 };
 
+mod filter;
 pub mod sqlite;
 
+pub use filter::{COUNTED, Cut, Filter, Page, PageRequest, Total};
 pub use sqlite::SqliteStore;
 
 /// How long an idempotency key is remembered.
@@ -375,21 +377,6 @@ pub struct Member {
     pub jobs: Vec<JobId>,
 }
 
-/// Which jobs a list shows. An empty list of states, kinds or queues means any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only this owner's.
-    pub owner: Option<String>,
-    /// Only in these states.
-    pub states: Vec<State>,
-    /// Only of these kinds.
-    pub kinds: Vec<String>,
-    /// Only in these queues.
-    pub queues: Vec<String>,
-    /// Only with all these labels.
-    pub labels: Labels,
-}
-
 /// What the sweeper finds to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -495,16 +482,45 @@ pub trait Store: Send + Sync + 'static {
     /// One job with its args and result.
     async fn detail(&self, seq: Seq) -> Result<Option<Detail>, Error>;
 
-    /// A page of jobs, newest first, older than `before`.
+    /// A page of jobs, newest first. The work is bounded: where no index leads to what a filter shows, the search may be
+    /// given up before the page is full, and goes on with the next one.
+    async fn page(&self, filter: &Filter, request: &PageRequest) -> Result<Page, Error>;
+
+    /// How many jobs a filter shows: exactly where counts are kept ([`Filter::is_counted`]); else up to [`COUNTED`], or to
+    /// where the work would be more than is done for one answer.
+    async fn count(&self, filter: &Filter) -> Result<Total, Error>;
+
+    /// The newest jobs of a filter that are older than `before`, however long the search takes.
     async fn jobs(
         &self,
         filter: &Filter,
         before: Option<Seq>,
         limit: usize,
-    ) -> Result<Vec<Job>, Error>;
+    ) -> Result<Vec<Job>, Error> {
+        let mut jobs = Vec::new();
+        let mut next = before;
+        while jobs.len() < limit {
+            let request = PageRequest {
+                before: next,
+                skip: 0,
+                limit: limit - jobs.len(),
+            };
+            let page = self.page(filter, &request).await?;
+            jobs.extend(page.jobs);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(jobs)
+    }
 
     /// Exact counts by kind and queue, of one owner or of all.
     async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error>;
+
+    /// By queue, since when the job that was submitted first, of those that are due at `now` and wait for a slot, is due. A
+    /// queue in which nothing waits is left out.
+    async fn waiting(&self, now: Timestamp) -> Result<BTreeMap<String, Timestamp>, Error>;
 
     /// The queues that are paused, each with when that was.
     async fn paused(&self) -> Result<BTreeMap<String, Timestamp>, Error>;

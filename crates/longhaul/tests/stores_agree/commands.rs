@@ -102,7 +102,13 @@ pub(super) struct Selection {
     pub(super) kinds: Vec<&'static str>,
     pub(super) queues: Vec<&'static str>,
     pub(super) label: Option<&'static str>,
+    pub(super) begun: Option<bool>,
+    pub(super) text: Vec<&'static str>,
+    /// How long before the command, if the period has a beginning, and an end.
+    pub(super) created: [Option<Ahead>; 2],
+    pub(super) ended: [Option<Ahead>; 2],
     pub(super) before: Option<Index>,
+    pub(super) skip: usize,
     pub(super) limit: usize,
 }
 
@@ -198,26 +204,45 @@ fn report() -> impl Strategy<Value = Report> {
 }
 
 fn selection() -> impl Strategy<Value = Selection> {
-    (
+    let names = (
         option::of(select(&OWNERS[..])),
         vec(select(&State::ALL[..]), 0..3),
         vec(select(&KINDS[..]), 0..3),
         vec(select(&QUEUES[..]), 0..2),
         option::weighted(0.3, select(&NAMES[..])),
-        option::of(any::<Index>()),
-        0..9_usize,
-    )
-        .prop_map(
-            |(owner, states, kinds, queues, label, before, limit)| Selection {
-                owner,
-                states,
-                kinds,
-                queues,
-                label,
-                before,
-                limit,
-            },
-        )
+    );
+    let period = || {
+        let bound = || option::weighted(0.2, ahead());
+        (bound(), bound()).prop_map(|(after, before)| [after, before])
+    };
+    // Ids, parts of ids, labels, and what errors say.
+    let word = select(&["0-0", "1-0", "-", "W", "z", ":0", "2023"][..]);
+    let words = prop_oneof![3 => Just(Vec::new()), 1 => vec(word, 1..3)];
+    let rest = (
+        option::weighted(0.3, any::<bool>()),
+        words,
+        period(),
+        period(),
+    );
+    let page = (option::of(any::<Index>()), 0..3_usize, 0..9_usize);
+    (names, rest, page).prop_map(|(names, rest, (before, skip, limit))| {
+        let (owner, states, kinds, queues, label) = names;
+        let (begun, text, created, ended) = rest;
+        Selection {
+            owner,
+            states,
+            kinds,
+            queues,
+            label,
+            begun,
+            text,
+            created,
+            ended,
+            before,
+            skip,
+            limit,
+        }
+    })
 }
 
 pub(super) fn command() -> impl Strategy<Value = Command> {
@@ -271,7 +296,7 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         8 => asked.prop_map(|(request, owner, ids)| Command::Ask(request, owner, ids)),
         1 => select(&QUEUES[..]).prop_map(Command::Pause),
         2 => select(&QUEUES[..]).prop_map(Command::Resume),
-        2 => selection().prop_map(Command::Jobs),
+        8 => selection().prop_map(Command::Jobs),
         2 => vec(part, 1..3).prop_map(Command::Sweep),
     ]
 }

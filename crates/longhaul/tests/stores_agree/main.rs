@@ -5,14 +5,14 @@
 
 mod commands;
 
-use std::{env, fmt::Debug};
+use std::{env, fmt::Debug, time::Duration};
 
 use longhaul::{
     Store,
     model::{Claim, Limits, Seq, Status, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite,
-        Request, SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
+        PageRequest, Request, SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -20,7 +20,7 @@ use longhaul::{
     },
     types::{
         ErrorCode, ItemState, JobError, JobId, Labels, Level, Progress, Reason, Timestamp,
-        body::Artifact,
+        body::Artifact, filter::Period,
     },
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -222,7 +222,11 @@ fn texts(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn filter(selection: &Selection) -> Filter {
+fn filter(selection: &Selection, now: Timestamp) -> Filter {
+    let period = |[after, before]: [Option<Duration>; 2]| Period {
+        after: after.map(|ago| now - ago),
+        before: before.map(|ago| now - ago),
+    };
     let label = selection
         .label
         .map(|label| ("of".to_owned(), label.to_owned()));
@@ -232,6 +236,10 @@ fn filter(selection: &Selection) -> Filter {
         kinds: texts(&selection.kinds),
         queues: texts(&selection.queues),
         labels: label.into_iter().collect::<Labels>(),
+        begun: selection.begun,
+        text: texts(&selection.text),
+        created: period(selection.created),
+        ended: period(selection.ended),
     }
 }
 
@@ -298,12 +306,15 @@ async fn answer(
         Command::Pause(queue) => said(&store.pause(queue, now).await),
         Command::Resume(queue) => said(&store.resume(queue).await),
         Command::Jobs(selection) => {
-            let before = selection.before.map(|which| known.job(which));
-            said(
-                &store
-                    .jobs(&filter(selection), before, selection.limit)
-                    .await,
-            )
+            let filter = filter(selection, now);
+            let request = PageRequest {
+                before: selection.before.map(|which| known.job(which)),
+                skip: selection.skip,
+                limit: selection.limit,
+            };
+            let page = said(&store.page(&filter, &request).await);
+            let total = said(&store.count(&filter).await);
+            page + &total + &said(&store.waiting(now).await)
         }
         Command::Sweep(parts) => {
             let sweeps = parts.iter().map(|part| known.sweep(part)).collect();

@@ -7,6 +7,7 @@ use longhaul_types::{
         ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
         SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
+    filter::MAX_FILTER,
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
 };
 use utoipa::{
@@ -379,6 +380,16 @@ fn job_events() -> Entry {
     )
 }
 
+const PERIODS: [(&str, &str); 4] = [
+    (
+        "createdAfter",
+        "Only jobs submitted at this time or later: a date, a time, or how long ago: `2026-01-31`, `2026-01-31T10:30:00Z`, `1h`.",
+    ),
+    ("createdBefore", "Only jobs submitted earlier than that."),
+    ("endedAfter", "Only jobs that ended at this time or later."),
+    ("endedBefore", "Only jobs that ended earlier than that."),
+];
+
 fn list() -> Entry {
     let statuses = ["pending", "processing", "completed", "failed", "cancelled"];
     let states = State::ALL.map(State::as_str);
@@ -391,6 +402,17 @@ fn list() -> Entry {
         "jobs",
         "jobs",
         "List jobs, newest first",
+    )
+    .describe(
+        "The work for one answer is bounded. Where no index leads to what the filter shows (text, ends in a period), the \
+         search may be given up before the page is full: then the answer has `cut`, and `nextCursor` goes on with it.",
+    )
+    .query(
+        "q",
+        text_schema().max_length(Some(MAX_FILTER)),
+        "A filter in words, behind which the other parameters stand: `state:failed,cancelled kind:walrus.* queue:default \
+         label.service:x created:>2026-01-31 ended:<1h some text`. Text that has spaces, colons or commas stands in double \
+         quotes.",
     )
     .any_of(
         "status",
@@ -408,18 +430,27 @@ fn list() -> Entry {
         "Any of these kinds; `walrus.*` is every kind that begins so.",
     )
     .any_of("queue", text_schema(), "Any of these queues.")
-    .query("limit", number(1, Some(100), Some(50)), "Jobs of a page.")
-    .query(
-        "page",
-        number(1, None, None),
-        "The page by number, up to the job 10000.",
-    )
-    .query(
-        "cursor",
-        number(0, None, None),
-        "`nextCursor` of the page before; not with `page`.",
-    )
-    .answers::<JobPage>("200", "A page; its jobs have neither args nor results.");
+    .any_of(
+        "text",
+        text_schema(),
+        "All of these texts, each somewhere in the id, a label's value or the error. A whole id finds that job alone.",
+    );
+    for (name, text) in PERIODS {
+        entry = entry.query(name, text_schema(), text);
+    }
+    let mut entry = entry
+        .query("limit", number(1, Some(100), Some(50)), "Jobs of a page.")
+        .query(
+            "page",
+            number(1, None, None),
+            "The page by number, up to the job 10000.",
+        )
+        .query(
+            "cursor",
+            number(0, None, None),
+            "`nextCursor` of the page before; not with `page`.",
+        )
+        .answers::<JobPage>("200", "A page; its jobs have neither args nor results.");
     let labels = ParameterBuilder::new()
         .name("labels")
         .parameter_in(ParameterIn::Query)
@@ -480,7 +511,7 @@ fn submit() -> Entry {
 fn bulk() -> [Entry; 2] {
     let new = |route, id, summary| {
         let entry = Entry::new(HttpMethod::Post, route, id, "jobs", summary)
-            .describe("One request looks at 10,000 jobs at most: with a `nextCursor`, older ones are left.")
+            .describe("One request takes 10,000 jobs at most, and looks for them among 200,000: with a `nextCursor`, older ones are left.")
             .refused(&[
                 ErrorCode::BadRequest,
                 ErrorCode::RequestTimeout,

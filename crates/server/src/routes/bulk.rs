@@ -7,16 +7,14 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use longhaul::{engine::Bulk, model::Seq, store::Filter};
+use longhaul::{engine::Bulk, model::Seq};
 use longhaul_types::body::{BulkAnswer, BulkRequest};
 
-use super::{
-    App,
-    jobs::{Standings, resolve_kinds},
-};
+use super::App;
 use crate::{
     access::{Caller, Changed},
     answer::Refusal,
+    filter,
     query::Query,
     request::{Id, Json},
 };
@@ -54,37 +52,29 @@ async fn step(
     body: Result<Json, Refusal>,
 ) -> Result<Answer<BulkAnswer>, Refusal> {
     query.finish()?;
-    let request: BulkRequest = body?.parse()?;
-    if is_empty(&request) && !request.all {
+    let mut request: BulkRequest = body?.parse()?;
+    let (all, dry_run) = (request.all, request.dry_run);
+    let before = request.cursor.take().as_deref().map(cursor).transpose()?;
+    let filter = filter::of_bulk(request, &app.filter_names)?;
+    if filter.is_empty() && !all {
         return Err(Refusal::bad(
             "without a filter this is every job: say \"all\": true if that is meant",
         ));
     }
-    let states = request.states.iter().map(ToString::to_string).collect();
-    let wanted = Standings::of(states, request.statuses)?;
-    let before = request.cursor.as_deref().map(cursor).transpose()?;
-    let mut filter = Filter {
-        owner: caller.sees().map(str::to_owned),
-        states: wanted.states(),
-        kinds: Vec::new(),
-        queues: request.queues,
-        labels: request.labels,
-    };
-    let found = resolve_kinds(app, request.kinds, &mut filter).await?;
-    if !found || filter.states.is_empty() {
+    let Some(filter) = filter::resolve(app, caller.sees(), filter).await? else {
         return Ok(Answer(BulkAnswer {
             success: true,
             ..BulkAnswer::default()
         }));
-    }
+    };
     let step = app
         .engine
         .ask_all(
             bulk,
             &filter,
-            |job| wanted.has(job) && caller.may_submit(&job.kind, &job.queue).is_ok(),
+            |job| caller.may_submit(&job.kind, &job.queue).is_ok(),
             before,
-            request.dry_run,
+            dry_run,
         )
         .await?;
     Ok(Answer(BulkAnswer {
@@ -94,14 +84,6 @@ async fn step(
         skipped: step.skipped,
         next_cursor: step.next.map(|seq| seq.to_string()),
     }))
-}
-
-fn is_empty(request: &BulkRequest) -> bool {
-    request.states.is_empty()
-        && request.statuses.is_empty()
-        && request.kinds.is_empty()
-        && request.queues.is_empty()
-        && request.labels.is_empty()
 }
 
 fn cursor(text: &str) -> Result<Seq, Refusal> {

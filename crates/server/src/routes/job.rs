@@ -38,7 +38,7 @@ pub(super) async fn detail(
     // The row could go between the two reads.
     let detail = app.engine.store().detail(job.seq).await?;
     let detail = detail.ok_or(engine::Error::NotFound(id))?;
-    Ok(Json(view::detail(detail, app.clock.now())))
+    Ok(Json(view::shown_detail(&app, detail)))
 }
 
 /// `POST …/cancel`, and the document's `DELETE …/status`.
@@ -74,7 +74,7 @@ pub(super) async fn retry(
     query.finish()?;
     check_change(&app, &caller, &id).await?;
     let job = app.engine.retry(caller.sees(), &id).await?;
-    Ok(Json(view::job(job, app.clock.now())))
+    Ok(Json(view::shown(&app, job)))
 }
 
 /// `POST …/start`: a held or scheduled job runs now.
@@ -87,7 +87,7 @@ pub(super) async fn start(
     query.finish()?;
     check_change(&app, &caller, &id).await?;
     let job = app.engine.start_now(caller.sees(), &id).await?;
-    Ok(Json(view::job(job, app.clock.now())))
+    Ok(Json(view::shown(&app, job)))
 }
 
 /// `DELETE /api/v1/jobs/{id}`: an ended job goes, with all it left.
@@ -100,5 +100,5 @@ pub(super) async fn remove(
     query.finish()?;
     check_change(&app, &caller, &id).await?;
     let job = app.engine.remove(caller.sees(), &id).await?;
-    Ok(Json(view::job(job, app.clock.now())))
+    Ok(Json(view::shown(&app, job)))
 }

@@ -1,6 +1,6 @@
 //! Many jobs: submit and list.
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json as Answer,
@@ -9,19 +9,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use longhaul::{
-    Job, JobHandle, NewJob,
+    JobHandle, NewJob,
     model::{Seq, Start},
-    store::Filter,
+    store::{Filter, PageRequest},
 };
 use longhaul_types::{
-    State as JobState,
-    body::{Counts, JobPage, SubmitAnswer, SubmitManyAnswer, SubmitRequest},
+    Timestamp,
+    body::{JobPage, ListCut, SubmitAnswer, SubmitManyAnswer, SubmitRequest, TotalIs},
 };
 
-use super::{App, serve::add};
+use super::App;
 use crate::{
     access::{Caller, Changed},
     answer::Refusal,
+    filter,
     query::Query,
     request::Json,
     view,
@@ -31,9 +32,6 @@ use crate::{
 const PAGE: (usize, usize) = (100, 50);
 /// The last job that a page by number may show; further on, `cursor` is for.
 const LAST: u64 = 10_000;
-/// Rows read at a time, and how often, where the store can not filter all by itself.
-const CHUNK: usize = 500;
-const CHUNKS: usize = 20;
 
 /// `POST /api/v1/jobs`: one job, or an array of them that are taken all or none.
 pub(super) async fn submit(
@@ -57,18 +55,20 @@ pub(super) async fn submit(
         let changed = Changed::jobs(handles.iter().map(JobHandle::id));
         let answer = SubmitManyAnswer {
             success: true,
-            jobs: handles.iter().map(answer).collect(),
+            // When many end that are taken together nobody knows.
+            jobs: handles.iter().map(|handle| answer(handle, None)).collect(),
         };
         let answer = (StatusCode::ACCEPTED, Extension(changed), Answer(answer));
         return Ok(answer.into_response());
     }
     let job = new_job(&app, &caller, body.parse()?, key)?;
     caller.count_jobs(&app.engine, 1).await?;
+    let estimate = app.engine.estimate_new(&job).await;
     let handle = app.engine.submit_job(job).await?;
     let changed = Extension(Changed::jobs([handle.id()].into_iter()));
     let location = format!("/api/v1/jobs/{}", handle.id());
     let headers = [(header::LOCATION, location)];
-    let answer = Answer(answer(&handle));
+    let answer = Answer(answer(&handle, estimate));
     Ok((StatusCode::ACCEPTED, headers, changed, answer).into_response())
 }
 
@@ -137,7 +137,7 @@ pub(super) fn seconds(name: &str, value: Option<f64>) -> Result<Option<Duration>
     )))
 }
 
-fn answer(handle: &JobHandle) -> SubmitAnswer {
+fn answer(handle: &JobHandle, estimate: Option<Timestamp>) -> SubmitAnswer {
     let id = handle.id();
     let (status, message) = if handle.is_new() {
         ("accepted", format!("Job {id} accepted."))
@@ -150,7 +150,8 @@ fn answer(handle: &JobHandle) -> SubmitAnswer {
         status: status.to_owned(),
         message,
         poll_url: format!("/api/v1/jobs/{id}/status"),
-        estimated_completion_time: None,
+        // How far an earlier job is, its status says.
+        estimated_completion_time: estimate.filter(|_| handle.is_new()),
     }
 }
 
@@ -160,15 +161,7 @@ pub(super) async fn list(
     caller: Caller,
     mut query: Query,
 ) -> Result<Answer<JobPage>, Refusal> {
-    let wanted = Standings::of(query.all("state"), query.all("status"))?;
-    let kinds = query.all("kind");
-    let mut filter = Filter {
-        owner: caller.sees().map(str::to_owned),
-        states: wanted.states(),
-        kinds: Vec::new(),
-        queues: query.all("queue"),
-        labels: query.labels()?,
-    };
+    let filter = filter::of_query(&mut query, &app.filter_names)?;
     let limit = query.limit("limit", PAGE.1, PAGE.0)?;
     let page: Option<u64> = query.one("page")?;
     let before: Option<Seq> = query.one("cursor")?;
@@ -180,22 +173,55 @@ pub(super) async fn list(
         Some(page) => skip(page, limit)?,
         None => 0,
     };
-    let found = resolve_kinds(&app, kinds, &mut filter).await? && !filter.states.is_empty();
-    let mut counts = Counts::default();
-    let (mut jobs, mut next) = (Vec::new(), None);
-    if found {
-        (jobs, next) = read(&app, &filter, wanted, before, skip, limit).await?;
-        counts = count(&app, &filter).await?;
-    }
-    let now = app.clock.now();
-    Ok(Answer(JobPage {
+    let mut answer = JobPage {
         success: true,
-        jobs: jobs.into_iter().map(|job| view::job(job, now)).collect(),
-        counts,
         page,
         limit: limit as u64,
-        next_cursor: next.map(|seq| seq.to_string()),
-    }))
+        ..JobPage::default()
+    };
+    let request = PageRequest {
+        before,
+        skip,
+        limit,
+    };
+    if let Some(filter) = filter::resolve(&app, caller.sees(), filter).await? {
+        fill(&app, &filter, &request, &mut answer).await?;
+    }
+    Ok(Answer(answer))
+}
+
+/// Puts in the jobs and the numbers of a filter.
+async fn fill(
+    app: &App,
+    filter: &Filter,
+    request: &PageRequest,
+    answer: &mut JobPage,
+) -> Result<(), Refusal> {
+    let store = app.engine.store();
+    let total = async {
+        if filter.is_counted() {
+            return Ok(None);
+        }
+        store.count(filter).await.map(Some)
+    };
+    let counts = store.counts(filter.owner.as_deref());
+    let (page, total, counts) = tokio::try_join!(store.page(filter, request), total, counts)?;
+    let total = total.unwrap_or_else(|| filter.total(&counts));
+    answer.counts = filter.sum(&counts);
+    answer.total = total.count;
+    answer.total_is = if total.exact {
+        TotalIs::Exact
+    } else {
+        TotalIs::AtLeast
+    };
+    answer.next_cursor = page.next.map(|seq| seq.to_string());
+    answer.cut = page.cut.map(|cut| ListCut {
+        looked_at: cut.looked_at,
+        back_to: cut.back_to,
+    });
+    let jobs = page.jobs.into_iter();
+    answer.jobs = jobs.map(|job| view::shown(app, job)).collect();
+    Ok(())
 }
 
 fn skip(page: u64, limit: usize) -> Result<usize, Refusal> {
@@ -206,154 +232,4 @@ fn skip(page: u64, limit: usize) -> Result<usize, Refusal> {
         )));
     }
     Ok(usize::try_from(last).unwrap_or(usize::MAX) - limit)
-}
-
-/// Puts the kinds into the filter, `walrus.*` as every kind that begins so. False when there is none such.
-pub(super) async fn resolve_kinds(
-    app: &App,
-    kinds: Vec<String>,
-    filter: &mut Filter,
-) -> Result<bool, Refusal> {
-    let asked = !kinds.is_empty();
-    for kind in kinds {
-        match kind.strip_suffix('*') {
-            None => filter.kinds.push(kind),
-            Some(prefix) => {
-                let declared = app.engine.store().kinds().await?;
-                let names = declared.into_iter().map(|kind| kind.name);
-                let fits = names.filter(|name| name.starts_with(prefix));
-                filter.kinds.extend(fits);
-            }
-        }
-    }
-    Ok(!asked || !filter.kinds.is_empty())
-}
-
-/// Up to `limit` jobs after the first `skip`, and the cursor of what follows them.
-async fn read(
-    app: &App,
-    filter: &Filter,
-    wanted: Standings,
-    mut before: Option<Seq>,
-    mut skip: usize,
-    limit: usize,
-) -> Result<(Vec<Job>, Option<Seq>), Refusal> {
-    let mut shown = Vec::with_capacity(limit);
-    let chunk = if wanted.is_exact() {
-        (skip + limit + 1).min(CHUNK)
-    } else {
-        CHUNK
-    };
-    for _ in 0..=CHUNKS {
-        let rows = app.engine.store().jobs(filter, before, chunk).await?;
-        let full = rows.len() == chunk;
-        for job in rows {
-            if shown.len() == limit {
-                return Ok((shown, before));
-            }
-            before = Some(job.seq);
-            if wanted.has(&job) {
-                match skip {
-                    0 => shown.push(job),
-                    _ => skip -= 1,
-                }
-            }
-        }
-        if !full {
-            return Ok((shown, None));
-        }
-    }
-    Ok((shown, before))
-}
-
-async fn count(app: &App, filter: &Filter) -> Result<Counts, Refusal> {
-    let mut sum = Counts::default();
-    let any = |list: &[String], name: &String| list.is_empty() || list.contains(name);
-    for ((kind, queue), counts) in app.engine.counts_by(filter.owner.as_deref()).await? {
-        if any(&filter.kinds, &kind) && any(&filter.queues, &queue) {
-            add(&mut sum, &counts);
-        }
-    }
-    Ok(sum)
-}
-
-/// Where jobs may stand: a set of the five states, with those pending jobs apart that have started before, as the
-/// document's statuses have them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standings(u8);
-
-impl Standings {
-    const NONE: Self = Self(0);
-    const ALL: Self = Self(0b11_1111);
-    const FRESH: Self = Self(0b10_0000);
-
-    /// What `state` and `status` ask for; each may be given several times.
-    pub(super) fn of(states: Vec<String>, statuses: Vec<String>) -> Result<Self, Refusal> {
-        let states = Self::sum(states, |text| JobState::from_str(text).map(Self::state))?;
-        let statuses = Self::sum(statuses, Self::status)?;
-        Ok(Self(states.0 & statuses.0))
-    }
-
-    fn sum<E: fmt::Display>(
-        values: Vec<String>,
-        parse: impl Fn(&str) -> Result<Self, E>,
-    ) -> Result<Self, Refusal> {
-        if values.is_empty() {
-            return Ok(Self::ALL);
-        }
-        let mut sum = Self::NONE;
-        for value in values {
-            sum.0 |= parse(&value)
-                .map_err(|error| Refusal::bad(error.to_string()))?
-                .0;
-        }
-        Ok(sum)
-    }
-
-    fn state(state: JobState) -> Self {
-        match state {
-            JobState::Pending => Self(Self::FRESH.0 | 1),
-            JobState::Running => Self(1 << 1),
-            JobState::Completed => Self(1 << 2),
-            JobState::Failed => Self(1 << 3),
-            JobState::Cancelled => Self(1 << 4),
-        }
-    }
-
-    fn status(text: &str) -> Result<Self, String> {
-        match text {
-            "pending" => Ok(Self::FRESH),
-            "processing" => Ok(Self(1 | Self::state(JobState::Running).0)),
-            "completed" => Ok(Self::state(JobState::Completed)),
-            "failed" => Ok(Self::state(JobState::Failed)),
-            "cancelled" => Ok(Self::state(JobState::Cancelled)),
-            _ => Err(format!(
-                "'{}' is no status: pending, processing, completed, failed or cancelled",
-                text.chars().take(64).collect::<String>()
-            )),
-        }
-    }
-
-    /// The states to ask the store for.
-    pub(super) fn states(self) -> Vec<JobState> {
-        let states = JobState::ALL.into_iter();
-        states
-            .filter(|state| Self::state(*state).0 & self.0 != 0)
-            .collect()
-    }
-
-    /// Whether the states alone tell the jobs apart.
-    fn is_exact(self) -> bool {
-        let pending = self.0 & Self::state(JobState::Pending).0;
-        pending == 0 || pending == Self::state(JobState::Pending).0
-    }
-
-    pub(super) fn has(self, job: &Job) -> bool {
-        let standing = match job.state() {
-            JobState::Pending if job.started_at.is_some() => Self(1),
-            JobState::Pending => Self::FRESH,
-            state => Self::state(state),
-        };
-        standing.0 & self.0 != 0
-    }
 }

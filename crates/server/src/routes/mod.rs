@@ -31,7 +31,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use longhaul::{Engine, clock::SharedClock};
-use longhaul_types::{ErrorCode, Timestamp};
+use longhaul_types::{ErrorCode, FilterNames, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -119,6 +119,7 @@ pub(crate) struct App {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
+    pub(crate) filter_names: FilterNames,
     pub(crate) version: String,
     pub(crate) build: String,
     pub(crate) on_demand: bool,

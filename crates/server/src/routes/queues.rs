@@ -58,6 +58,7 @@ fn view(queue: Queue) -> QueueView {
         paused: queue.paused_at.is_some(),
         paused_at: queue.paused_at,
         concurrency: queue.concurrency,
+        waiting_since: queue.waiting_since,
         counts: queue.counts,
     }
 }

@@ -10,6 +10,7 @@ mod files;
 mod guide;
 mod jobs;
 mod lifecycle;
+mod lists;
 mod metrics;
 mod openapi;
 mod parts;

@@ -46,7 +46,8 @@ use crate::{
     model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Member, Request, Store, StoredArtifact, Sweep, Write, Written,
+        Kind, Member, Page, PageRequest, Request, Store, StoredArtifact, Sweep, Total, Write,
+        Written,
     },
 };
 
@@ -289,16 +290,20 @@ impl Store for SqliteStore {
         self.readers.read(move |db| read::detail(db, seq)).await
     }
 
-    async fn jobs(
-        &self,
-        filter: &Filter,
-        before: Option<Seq>,
-        limit: usize,
-    ) -> Result<Vec<Job>, Error> {
-        let filter = filter.clone();
+    async fn page(&self, filter: &Filter, request: &PageRequest) -> Result<Page, Error> {
+        let (filter, request) = (filter.clone(), *request);
         self.readers
-            .read(move |db| list::jobs(db, &filter, before, limit))
+            .read(move |db| list::page(db, &filter, &request))
             .await
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<Total, Error> {
+        let filter = filter.clone();
+        self.readers.read(move |db| list::count(db, &filter)).await
+    }
+
+    async fn waiting(&self, now: Timestamp) -> Result<BTreeMap<String, Timestamp>, Error> {
+        self.readers.read(move |db| list::waiting(db, now)).await
     }
 
     async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error> {

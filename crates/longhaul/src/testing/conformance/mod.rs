@@ -32,6 +32,7 @@ pub mod cancels;
 pub mod checks;
 pub mod claims;
 pub mod fencing;
+pub mod lists;
 pub mod pauses;
 pub mod reads;
 pub mod recovery;
@@ -225,6 +226,14 @@ macro_rules! __behaviours {
                 a_removed_job_takes_no_write
                 a_stale_check_writes_nothing
                 a_job_that_was_failed_takes_no_write
+            }
+            lists {
+                pending_jobs_are_told_apart_by_their_start
+                words_are_found_in_ids_labels_and_errors
+                an_id_finds_its_job_alone
+                periods_hold_their_first_moment
+                pages_say_whether_there_are_more
+                who_waits_longest_is_known
             }
             pauses {
                 a_paused_queue_gives_nothing

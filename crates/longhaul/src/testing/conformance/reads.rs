@@ -225,6 +225,7 @@ pub async fn filters_show_what_fits_all_parts(store: &dyn Store) {
         kinds: one(OTHER),
         queues: one(QUEUE),
         labels: label("size", "9"),
+        ..Filter::default()
     };
     see_shown(&lab, filter.clone(), &["4"]).await;
     let owner = Some("anna".to_owned());

@@ -26,7 +26,8 @@ use crate::{
     model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Member, Request, Store, StoredArtifact, Sweep, Write, Written,
+        Kind, Member, Page, PageRequest, Request, Store, StoredArtifact, Sweep, Total, Write,
+        Written,
     },
 };
 
@@ -165,13 +166,16 @@ impl Store for MemoryStore {
         self.tables().detail(seq)
     }
 
-    async fn jobs(
-        &self,
-        filter: &Filter,
-        before: Option<Seq>,
-        limit: usize,
-    ) -> Result<Vec<Job>, Error> {
-        Ok(self.tables().jobs(filter, before, limit))
+    async fn page(&self, filter: &Filter, request: &PageRequest) -> Result<Page, Error> {
+        Ok(self.tables().page(filter, request))
+    }
+
+    async fn count(&self, filter: &Filter) -> Result<Total, Error> {
+        Ok(self.tables().count(filter))
+    }
+
+    async fn waiting(&self, now: Timestamp) -> Result<BTreeMap<String, Timestamp>, Error> {
+        Ok(self.tables().waiting(now))
     }
 
     async fn counts(&self, owner: Option<&str>) -> Result<CountsBy, Error> {

@@ -1,12 +1,16 @@
 //! What can be read.
 
-use longhaul_types::{Item, ItemState, JobId, LogLine};
+use std::collections::BTreeMap;
+
+use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
 use serde_json::Value;
 
 use super::tables::{Row, Tables, number};
 use crate::{
-    model::{Attempt, Detail, Job, Seq},
-    store::{CountsBy, Error, Filter, ItemWrite, StoredArtifact},
+    model::{Attempt, Detail, Job, Seq, Status},
+    store::{
+        COUNTED, CountsBy, Error, Filter, ItemWrite, Page, PageRequest, StoredArtifact, Total,
+    },
 };
 
 impl Tables {
@@ -26,14 +30,70 @@ impl Tables {
         }))
     }
 
-    pub(super) fn jobs(&self, filter: &Filter, before: Option<Seq>, limit: usize) -> Vec<Job> {
+    pub(super) fn page(&self, filter: &Filter, request: &PageRequest) -> Page {
+        let older = self.shown(filter, request.before).skip(request.skip);
+        let mut jobs: Vec<Job> = older
+            .take(request.limit.saturating_add(1))
+            .cloned()
+            .collect();
+        let more = jobs.len() > request.limit;
+        jobs.truncate(request.limit);
+        let last = jobs.last().map(|job| job.seq).or(request.before);
+        Page {
+            next: last.filter(|_| more),
+            jobs,
+            cut: None,
+        }
+    }
+
+    pub(super) fn count(&self, filter: &Filter) -> Total {
+        let count = self.shown(filter, None).count() as u64;
+        if filter.is_counted() {
+            return Total { count, exact: true };
+        }
+        Total {
+            count: count.min(COUNTED),
+            exact: count <= COUNTED,
+        }
+    }
+
+    /// The jobs of a filter, newest first.
+    fn shown<'t>(
+        &'t self,
+        filter: &'t Filter,
+        before: Option<Seq>,
+    ) -> impl Iterator<Item = &'t Job> {
+        let mine = |job: &Job| {
+            filter
+                .owner
+                .as_ref()
+                .is_none_or(|owner| *owner == job.owner)
+        };
+        let known = |id: &JobId| {
+            let mut jobs = self.rows.values().map(|row| &row.job);
+            jobs.any(|job| job.id == *id && mine(job))
+        };
+        let ids: Vec<JobId> = filter.ids().filter(known).collect();
         let older = self.rows.range(..before.unwrap_or(Seq::MAX)).rev();
         older
             .map(|(_, row)| &row.job)
-            .filter(|job| shows(filter, job))
-            .take(limit)
-            .cloned()
-            .collect()
+            .filter(move |job| filter.shows(job) && ids.iter().all(|id| *id == job.id))
+    }
+
+    pub(super) fn waiting(&self, now: Timestamp) -> BTreeMap<String, Timestamp> {
+        let mut oldest = BTreeMap::new();
+        for job in self.rows.values().map(|row| &row.job) {
+            if let Status::Pending {
+                run_at: Some(due),
+                worker: None,
+                ..
+            } = job.status
+                && due <= now
+            {
+                oldest.entry(job.queue.clone()).or_insert(due);
+            }
+        }
+        oldest
     }
 
     pub(super) fn counts(&self, owner: Option<&str>) -> CountsBy {
@@ -116,21 +176,4 @@ impl Tables {
 
 fn value(json: &str) -> Result<Value, Error> {
     serde_json::from_str(json).map_err(|error| Error::Corrupt(format!("stored JSON: {error}")))
-}
-
-fn shows(filter: &Filter, job: &Job) -> bool {
-    fn any<T: PartialEq>(wanted: &[T], found: &T) -> bool {
-        wanted.is_empty() || wanted.contains(found)
-    }
-    filter
-        .owner
-        .as_ref()
-        .is_none_or(|owner| *owner == job.owner)
-        && any(&filter.states, &job.state())
-        && any(&filter.kinds, &job.kind)
-        && any(&filter.queues, &job.queue)
-        && filter
-            .labels
-            .iter()
-            .all(|(name, value)| job.labels.get(name) == Some(value))
 }

@@ -1,1 +1,1 @@
-SELECT seq FROM longhaul_jobs WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2
+SELECT seq FROM longhaul_jobs WHERE seq < ?1 AND seq >= ?2 ORDER BY seq DESC LIMIT ?3

@@ -1,3 +1,3 @@
 SELECT seq FROM longhaul_jobs INDEXED BY longhaul_jobs_ready
-WHERE wait = 1 AND queue = ?1 AND kind = ?2 AND seq < ?3 AND (?4 IS NULL OR owner = ?4)
-ORDER BY seq DESC LIMIT ?5
+WHERE wait = 1 AND queue = ?4 AND kind = ?5 AND priority = ?6 AND seq < ?1 AND seq >= ?2
+ORDER BY seq DESC LIMIT ?3
