@@ -38,6 +38,8 @@ macro_rules! codes {
 codes! {
     /// The request is malformed.
     BadRequest = "bad_request", 400;
+    /// The schedule can not be kept: its times, its zone or its limits do not fit.
+    InvalidSchedule = "invalid_schedule", 400;
     /// The args do not fit the kind.
     InvalidArgs = "invalid_args", 400;
     /// No token, or one that is not valid.
@@ -52,6 +54,8 @@ codes! {
     UnknownToken = "unknown_token", 404;
     /// No such worker, or its lease has ended.
     UnknownWorker = "unknown_worker", 404;
+    /// No such schedule, or one of another owner.
+    UnknownSchedule = "unknown_schedule", 404;
     /// The path exists, but not with this method.
     MethodNotAllowed = "method_not_allowed", 405;
     /// The request came too slowly.

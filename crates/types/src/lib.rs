@@ -11,6 +11,7 @@ pub mod id;
 pub mod item;
 pub mod log;
 pub mod progress;
+pub mod schedule;
 #[cfg(feature = "openapi")]
 mod schema;
 pub mod state;

@@ -20,6 +20,7 @@ use super::{
     hub::Hub,
     registry::Registry,
     remote::{self, Roster},
+    scheduler,
     submit::Kinds,
     sweeper,
     wake::Wake,
@@ -30,7 +31,7 @@ use crate::{
     artifacts::Artifacts,
     clock::{SharedClock, SystemClock},
     handler::{DEFAULT_QUEUE, Handler},
-    model::{Job, Limits, WorkerId},
+    model::{Job, Limits, Schedule, WorkerId},
     store::{
         Store,
         sqlite::{self, SqliteStore},
@@ -53,6 +54,7 @@ pub struct Builder {
     lease: Option<Duration>,
     on_end: Vec<EndCallback>,
     observer: Option<Arc<dyn Observer>>,
+    schedules: Vec<Schedule>,
     works: bool,
 }
 
@@ -91,6 +93,7 @@ impl Builder {
             lease: None,
             on_end: Vec::new(),
             observer: None,
+            schedules: Vec::new(),
             works: true,
         }
     }
@@ -178,6 +181,14 @@ impl Builder {
         self
     }
 
+    /// With a schedule, put in at the start in place of one of the same owner and name; whether that is paused stays as
+    /// it is, and what it missed while no engine ran is made up for as it says.
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
     /// Without running jobs: to submit, read and cancel beside another process that does.
     #[must_use]
     pub fn without_worker(mut self) -> Self {
@@ -225,6 +236,7 @@ impl Builder {
             history: History::default(),
             reading_pauses: tokio::sync::Mutex::default(),
             wake: Wake::new(),
+            rescheduled: Notify::new(),
             stopping: CancellationToken::new(),
             closed: CancellationToken::new(),
             held: Mutex::default(),
@@ -236,6 +248,9 @@ impl Builder {
         });
         core.store.declare(core.registry.declarations()).await?;
         core.kinds.replace(core.store.kinds().await?);
+        for schedule in &self.schedules {
+            core.put_schedule(schedule.clone()).await?;
+        }
         let tasks = if self.works {
             self.start_work(&core).await?
         } else {
@@ -282,6 +297,7 @@ impl Builder {
                 tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
                 tokio::spawn(sweeper::sweep(Arc::clone(core))),
                 tokio::spawn(remote::watch(Arc::clone(core))),
+                tokio::spawn(scheduler::schedule(Arc::clone(core))),
             ],
         })
     }

@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) history: History,
     /// Something may be due: the worker looks.
     pub(crate) wake: Wake,
+    /// Schedules may have changed: the scheduler looks.
+    pub(crate) rescheduled: Notify,
     /// The engine stops: no new runs, and those that run are asked to end.
     pub(crate) stopping: CancellationToken,
     /// Everything is written and told: the helpers of the engine end.

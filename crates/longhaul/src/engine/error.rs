@@ -4,6 +4,7 @@ use longhaul_types::{ErrorCode, JobId, State};
 
 use crate::{
     artifacts,
+    model::schedule::Invalid,
     store::{self, Request},
 };
 
@@ -30,6 +31,15 @@ pub enum Error {
     /// What a worker asks does not fit.
     #[error("{0}")]
     Worker(String),
+    /// No such schedule, or another owner's.
+    #[error("there is no schedule '{0}'; check the spelling")]
+    UnknownSchedule(String),
+    /// A schedule can not be kept.
+    #[error("the schedule can not be kept: {0}")]
+    InvalidSchedule(#[from] Invalid),
+    /// A schedule was changed again and again while this change of it was made.
+    #[error("the schedule '{0}' is being changed by others all the time; try again")]
+    ContestedSchedule(String),
     /// The job's state does not allow this.
     #[error("job '{id}' is {state}: {}", why_not(*request, *state))]
     Illegal {
@@ -123,6 +133,7 @@ impl Error {
                 store::Error::IdTaken(_) => ErrorCode::IdTaken,
                 store::Error::UnknownKind(_) => ErrorCode::UnknownKind,
                 store::Error::QueueFull { .. } => ErrorCode::QueueFull,
+                store::Error::TooManySchedules(_) => ErrorCode::TooLarge,
                 store::Error::NotFound(_) => ErrorCode::NotFound,
                 store::Error::Full(_) | store::Error::Locked(_) | store::Error::Unavailable(_) => {
                     ErrorCode::Unavailable
@@ -135,6 +146,8 @@ impl Error {
             Self::NotFound(_) => ErrorCode::NotFound,
             Self::UnknownQueue(_) => ErrorCode::UnknownQueue,
             Self::UnknownWorker(_) => ErrorCode::UnknownWorker,
+            Self::UnknownSchedule(_) => ErrorCode::UnknownSchedule,
+            Self::InvalidSchedule(_) => ErrorCode::InvalidSchedule,
             Self::Illegal { .. } => ErrorCode::IllegalTransition,
             Self::Args(_) | Self::Json { .. } => ErrorCode::InvalidArgs,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
@@ -153,7 +166,7 @@ impl Error {
                 artifacts::Error::Store(_) => ErrorCode::Internal,
             },
             Self::Io { .. } => ErrorCode::Internal,
-            Self::Closed => ErrorCode::Unavailable,
+            Self::Closed | Self::ContestedSchedule(_) => ErrorCode::Unavailable,
         }
     }
 }

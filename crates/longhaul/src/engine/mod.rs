@@ -15,6 +15,8 @@ mod queues;
 mod registry;
 pub mod remote;
 mod run;
+mod scheduler;
+mod schedules;
 mod submit;
 mod sweeper;
 mod wake;

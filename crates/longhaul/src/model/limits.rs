@@ -23,6 +23,8 @@ pub struct Limits {
     pub name: usize,
     /// Pending jobs of a queue.
     pub queue_depth: u64,
+    /// Schedules in all.
+    pub schedules: u64,
     /// Jobs of one submission, and rows of one page.
     pub batch: usize,
     /// Bytes of one artifact.
@@ -42,6 +44,7 @@ impl Default for Limits {
             labels: 32,
             name: 256,
             queue_depth: 20_000_000,
+            schedules: 100_000,
             batch: 10_000,
             artifact: 64 << 30,
         }

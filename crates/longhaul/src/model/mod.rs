@@ -5,7 +5,9 @@ mod new_job;
 mod record;
 mod retention;
 mod retry;
+pub mod schedule;
 mod spread;
+mod timing;
 mod token;
 pub mod transition;
 
@@ -14,6 +16,7 @@ pub use new_job::{NewJob, Start};
 pub use record::{Attempt, AttemptEnd, Claim, Detail, Job, Seq, Status, WorkerId};
 pub use retention::Retention;
 pub use retry::Backoff;
+pub use schedule::{Schedule, Scheduled};
 pub use spread::spread;
 pub use token::Token;
 pub use transition::{Change, Illegal, Standing, next};

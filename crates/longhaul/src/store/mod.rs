@@ -19,13 +19,15 @@ use tokio::sync::watch;
 
 use crate::{
     handler::Policy,
-    model::{Attempt, Claim, Detail, Illegal, Job, Seq, Token, WorkerId},
+    model::{Attempt, Claim, Detail, Illegal, Job, Scheduled, Seq, Token, WorkerId},
 };
 
 mod filter;
+mod schedules;
 pub mod sqlite;
 
 pub use filter::{COUNTED, Cut, Filter, Page, PageRequest, Total};
+pub use schedules::{After, Fire, Fired, PutDone, PutSchedule};
 pub use sqlite::SqliteStore;
 
 /// How long an idempotency key is remembered.
@@ -50,6 +52,9 @@ pub enum Error {
         /// Its limit.
         limit: u64,
     },
+    /// There are as many schedules as there may be.
+    #[error("there are {0} schedules, as many as there may be; remove one first")]
+    TooManySchedules(u64),
     /// No such job.
     #[error("no job {0}")]
     NotFound(Seq),
@@ -531,6 +536,34 @@ pub trait Store: Send + Sync + 'static {
 
     /// Lets the jobs of a queue be claimed again. A queue that is not paused is left as it is.
     async fn resume(&self, queue: &str) -> Result<(), Error>;
+
+    /// Puts a schedule in, unless another change came first.
+    ///
+    /// Errors: [`Error::UnknownKind`] when no worker has ever declared its kind, [`Error::TooManySchedules`].
+    async fn put_schedule(&self, put: PutSchedule) -> Result<PutDone, Error>;
+
+    /// Takes a schedule out; the jobs it submitted stay. Answers whether it was there.
+    async fn remove_schedule(&self, owner: &str, name: &str) -> Result<bool, Error>;
+
+    /// A schedule by name, of one owner or of any.
+    async fn schedule(&self, owner: Option<&str>, name: &str) -> Result<Option<Scheduled>, Error>;
+
+    /// A page of schedules, by name and owner.
+    async fn schedules(
+        &self,
+        owner: Option<&str>,
+        after: After<'_>,
+        limit: usize,
+    ) -> Result<Vec<Scheduled>, Error>;
+
+    /// Schedules to be looked at now, the longest due first.
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<Scheduled>, Error>;
+
+    /// When a schedule is to be looked at next; none when none is active.
+    async fn next_schedule(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Moves schedules on and submits their jobs; each is done whole or refused on its own.
+    async fn fire(&self, fires: Vec<Fire>) -> Result<Vec<Fired>, Error>;
 
     /// A page of a job's items by position, after `after`; only in `state` when given.
     async fn items(

@@ -14,6 +14,7 @@ mod lock;
 mod open;
 mod read;
 mod row;
+mod schedules;
 mod statements;
 mod submit;
 mod sweep;
@@ -43,11 +44,11 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
+    model::{Attempt, Detail, Job, Limits, Scheduled, Seq, Token, WorkerId},
     store::{
-        Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Member, Page, PageRequest, Request, Store, StoredArtifact, Sweep, Total, Write,
-        Written,
+        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Fire, Fired, Heartbeat,
+        Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule, Request, Store,
+        StoredArtifact, Sweep, Total, Write, Written,
     },
 };
 
@@ -325,6 +326,53 @@ impl Store for SqliteStore {
     async fn resume(&self, queue: &str) -> Result<(), Error> {
         let queue = queue.to_owned();
         self.writer.call(move |tx| tx.resume(&queue)).await
+    }
+
+    async fn put_schedule(&self, put: PutSchedule) -> Result<PutDone, Error> {
+        self.writer.call(move |tx| schedules::put(tx, &put)).await
+    }
+
+    async fn remove_schedule(&self, owner: &str, name: &str) -> Result<bool, Error> {
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        self.writer
+            .call(move |tx| schedules::remove(tx, &owner, &name))
+            .await
+    }
+
+    async fn schedule(&self, owner: Option<&str>, name: &str) -> Result<Option<Scheduled>, Error> {
+        let (owner, name) = (owner.map(str::to_owned), name.to_owned());
+        self.readers
+            .read(move |db| schedules::one(db, owner.as_deref(), &name))
+            .await
+    }
+
+    async fn schedules(
+        &self,
+        owner: Option<&str>,
+        after: After<'_>,
+        limit: usize,
+    ) -> Result<Vec<Scheduled>, Error> {
+        let owner = owner.map(str::to_owned);
+        let after = after.map(|(name, owner)| (name.to_owned(), owner.to_owned()));
+        self.readers
+            .read(move |db| schedules::page(db, owner.as_deref(), after, limit))
+            .await
+    }
+
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<Scheduled>, Error> {
+        self.readers
+            .read(move |db| schedules::due(db, now, limit))
+            .await
+    }
+
+    async fn next_schedule(&self) -> Result<Option<Timestamp>, Error> {
+        self.readers.read(schedules::next).await
+    }
+
+    async fn fire(&self, fires: Vec<Fire>) -> Result<Vec<Fired>, Error> {
+        self.writer
+            .call(move |tx| schedules::fire_all(tx, &fires))
+            .await
     }
 
     async fn items(

@@ -167,12 +167,10 @@ pub(super) fn json(row: &Row<'_>, index: usize) -> Result<Option<Value>> {
     }
 }
 
-/// A list of names, JSON text.
-pub(super) fn names(row: &Row<'_>, index: usize) -> Result<Vec<String>> {
-    let text = row
-        .get_ref(index)?
-        .as_str()
-        .map_err(|error| convert(index, error))?;
+/// JSON text as `T`.
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T> {
+    let text = row.get_ref(index)?;
+    let text = text.as_str().map_err(|error| convert(index, error))?;
     serde_json::from_str(text).map_err(|error| convert(index, error))
 }
 

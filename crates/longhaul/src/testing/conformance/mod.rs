@@ -23,6 +23,7 @@
 //! - a check that is parked may write and end without a new claim;
 //! - a retry by hand is refused while another job lives under its unique key;
 //! - a pause stops claims alone: what runs writes and ends, a parked check may go on, requests and deadlines take effect;
+//! - a schedule that is put, paused or fired is so only in the revision that was read;
 //! - a sweep leaves alone what does not stand at its end any more.
 
 mod lab;
@@ -39,6 +40,7 @@ pub mod recovery;
 pub mod retention;
 pub mod runs;
 pub mod scale;
+pub mod schedules;
 pub mod submission;
 pub mod text;
 pub mod tokens;
@@ -320,6 +322,17 @@ macro_rules! __behaviours {
                 a_thousand_are_rescued
                 a_write_of_a_thousand_things
                 large_values_come_back
+            }
+            schedules {
+                a_schedule_is_kept_as_it_was_put
+                a_schedule_is_replaced_in_the_revision_that_was_read
+                schedules_are_read_in_pages
+                schedules_that_can_not_be_are_refused
+                due_schedules_are_known
+                a_schedule_moves_on_with_its_jobs
+                a_schedule_moves_on_once
+                a_refused_job_moves_nothing
+                a_job_that_is_there_counts_as_skipped
             }
             submission {
                 kinds_are_known_once_declared

@@ -7,6 +7,7 @@ mod ask;
 mod insert;
 mod read;
 mod run;
+mod schedules;
 mod sweep;
 mod tables;
 mod workers;
@@ -23,11 +24,11 @@ use tokio::sync::watch;
 
 use self::tables::Tables;
 use crate::{
-    model::{Attempt, Detail, Job, Limits, Seq, Token, WorkerId},
+    model::{Attempt, Detail, Job, Limits, Scheduled, Seq, Token, WorkerId},
     store::{
-        Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Heartbeat, Insert, Inserted,
-        Kind, Member, Page, PageRequest, Request, Store, StoredArtifact, Sweep, Total, Write,
-        Written,
+        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Fire, Fired, Heartbeat,
+        Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule, Request, Store,
+        StoredArtifact, Sweep, Total, Write, Written,
     },
 };
 
@@ -194,6 +195,46 @@ impl Store for MemoryStore {
     async fn resume(&self, queue: &str) -> Result<(), Error> {
         self.tables().paused.remove(queue);
         Ok(())
+    }
+
+    async fn put_schedule(&self, put: PutSchedule) -> Result<PutDone, Error> {
+        self.tables().put_schedule(put)
+    }
+
+    async fn remove_schedule(&self, owner: &str, name: &str) -> Result<bool, Error> {
+        let key = (name.to_owned(), owner.to_owned());
+        Ok(self.tables().schedules.remove(&key).is_some())
+    }
+
+    async fn schedule(&self, owner: Option<&str>, name: &str) -> Result<Option<Scheduled>, Error> {
+        Ok(self.tables().schedule(owner, name))
+    }
+
+    async fn schedules(
+        &self,
+        owner: Option<&str>,
+        after: After<'_>,
+        limit: usize,
+    ) -> Result<Vec<Scheduled>, Error> {
+        Ok(self.tables().schedules(owner, after, limit))
+    }
+
+    async fn due_schedules(&self, now: Timestamp, limit: usize) -> Result<Vec<Scheduled>, Error> {
+        Ok(self.tables().due_schedules(now, limit))
+    }
+
+    async fn next_schedule(&self) -> Result<Option<Timestamp>, Error> {
+        let tables = self.tables();
+        Ok(tables
+            .schedules
+            .values()
+            .filter_map(|one| one.look_at)
+            .min())
+    }
+
+    async fn fire(&self, fires: Vec<Fire>) -> Result<Vec<Fired>, Error> {
+        let mut tables = self.tables();
+        Ok(fires.into_iter().map(|fire| tables.fire(fire)).collect())
     }
 
     async fn items(

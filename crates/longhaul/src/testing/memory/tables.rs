@@ -10,8 +10,8 @@ use longhaul_types::{ItemState, JobError, JobId, LogLine, Reason, State, Timesta
 
 use crate::{
     model::{
-        Attempt, AttemptEnd, Change, Illegal, Job, Limits, Seq, Standing, Status, Token, WorkerId,
-        next,
+        Attempt, AttemptEnd, Change, Illegal, Job, Limits, Scheduled, Seq, Standing, Status, Token,
+        WorkerId, next,
     },
     store::{Error, ItemWrite, Kind, LogWrite, StoredArtifact},
 };
@@ -34,6 +34,8 @@ pub(super) struct Tables {
     pub(super) paused: BTreeMap<String, Timestamp>,
     /// In the order in which they were added.
     pub(super) tokens: Vec<Token>,
+    /// By name and owner.
+    pub(super) schedules: BTreeMap<(String, String), Scheduled>,
     pub(super) last_seq: Seq,
     pub(super) queue_depth: u64,
     log_lines: u64,
@@ -91,6 +93,7 @@ impl Tables {
             pending: BTreeMap::new(),
             paused: BTreeMap::new(),
             tokens: Vec::new(),
+            schedules: BTreeMap::new(),
             last_seq: 0,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,

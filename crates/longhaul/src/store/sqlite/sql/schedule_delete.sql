@@ -1,0 +1,1 @@
+DELETE FROM longhaul_schedules WHERE name = ?2 AND owner = ?1
