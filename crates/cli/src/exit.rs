@@ -99,8 +99,14 @@ impl From<io::Error> for Fail {
 pub fn code_of(code: ErrorCode) -> u8 {
     match code {
         ErrorCode::Unauthorised | ErrorCode::Forbidden => exit::NOT_AUTHORISED,
-        ErrorCode::NotFound | ErrorCode::UnknownQueue | ErrorCode::UnknownToken => exit::NOT_FOUND,
-        ErrorCode::BadRequest | ErrorCode::InvalidArgs | ErrorCode::UnknownKind => exit::USAGE,
+        ErrorCode::NotFound
+        | ErrorCode::UnknownQueue
+        | ErrorCode::UnknownSchedule
+        | ErrorCode::UnknownToken => exit::NOT_FOUND,
+        ErrorCode::BadRequest
+        | ErrorCode::InvalidArgs
+        | ErrorCode::InvalidSchedule
+        | ErrorCode::UnknownKind => exit::USAGE,
         ErrorCode::Unavailable => exit::UNREACHABLE,
         _ => exit::FAILED,
     }

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     commands::{
         bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
-        sandbox, serve, service, start, status, submit, token, watch, workers,
+        sandbox, schedules, serve, service, start, status, submit, token, watch, workers,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -54,6 +54,10 @@ enum Command {
     Remove(remove::Args),
     /// List queues, and pause or resume one
     Queues(queues::Args),
+    /// List schedules, which submit jobs by themselves
+    Schedules,
+    /// Set, show, pause, resume, run or remove a schedule
+    Schedule(schedules::Args),
     /// Make, list and revoke tokens, which let others in over TCP
     Token(token::Args),
     /// List workers, here and elsewhere, with what they hold
@@ -125,6 +129,8 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Start(args) => start::run(args, settings).await,
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Queues(args) => queues::run(args, settings).await,
+            Command::Schedules => schedules::list(settings).await,
+            Command::Schedule(args) => schedules::run(args, settings).await,
             Command::Token(args) => token::run(args, settings).await,
             Command::Workers(args) => workers::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,

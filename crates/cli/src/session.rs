@@ -108,6 +108,9 @@ impl From<Error> for Fail {
                         "Name the file that holds the server's token with --token-file or LONGHAUL_TOKEN_FILE.",
                     ),
                     ErrorCode::UnknownQueue => fail.hint("Which queues there are: longhaul queues"),
+                    ErrorCode::UnknownSchedule => {
+                        fail.hint("Which schedules there are: longhaul schedules")
+                    }
                     ErrorCode::UnknownKind => fail.hint("Which kinds there are: longhaul doctor"),
                     _ => fail,
                 }

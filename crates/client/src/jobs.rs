@@ -186,7 +186,7 @@ impl Client {
         self.request(Method::GET, path)
     }
 
-    fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
     }
 }

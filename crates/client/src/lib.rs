@@ -24,6 +24,7 @@ mod events;
 mod follow;
 mod jobs;
 mod query;
+mod schedules;
 mod sse;
 mod tokens;
 

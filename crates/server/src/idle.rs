@@ -1,7 +1,7 @@
 //! The end of a server that nobody needs.
 //!
-//! Invariant: it stops only when, with nothing new being taken, no connection is open and no job is pending or running;
-//! a held or far-scheduled job is pending, so it keeps the server.
+//! Invariant: it stops only when, with nothing new being taken, no connection is open, no job is pending or running, and
+//! no schedule waits for its next time; a held or far-scheduled job is pending, so it keeps the server.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -46,11 +46,16 @@ async fn is_idle(app: &App, connections: &Connections) -> bool {
     if connections.open() > 0 {
         return false;
     }
-    match app.engine.counts(None).await {
-        Ok(counts) => counts.pending == 0 && counts.running == 0,
+    match has_work(app).await {
+        Ok(has_work) => !has_work,
         Err(error) => {
-            tracing::warn!(%error, "could not count jobs");
+            tracing::warn!(%error, "could not see whether there is work");
             false
         }
     }
+}
+
+async fn has_work(app: &App) -> Result<bool, longhaul::engine::Error> {
+    let counts = app.engine.counts(None).await?;
+    Ok(counts.pending > 0 || counts.running > 0 || app.engine.next_scheduled().await?.is_some())
 }

@@ -14,6 +14,7 @@ pub mod remove;
 pub mod retry;
 pub mod run;
 pub mod sandbox;
+pub mod schedules;
 pub mod serve;
 pub mod service;
 pub mod start;

@@ -144,7 +144,8 @@ pub(super) async fn submit(
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_args(text: &str) -> Result<Value> {
+/// Args of a command line: JSON text, `@FILE`, or `-` for standard input.
+pub(super) fn read_args(text: &str) -> Result<Value> {
     let (what, json) = match text.strip_prefix('@') {
         Some(path) => (path, read_text(path, MAX_ARGS)?),
         None if text == "-" => ("standard input", read_text("-", MAX_ARGS)?),

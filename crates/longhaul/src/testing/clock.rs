@@ -27,6 +27,11 @@ impl TestClock {
         }
     }
 
+    /// Sets the clock, also back; sleeps that are over end.
+    pub fn set(&self, now: Timestamp) {
+        self.now.send_replace(now);
+    }
+
     /// Moves the clock on; sleeps that are over end.
     pub fn advance(&self, duration: Duration) {
         self.now.send_modify(|now| *now = *now + duration);

@@ -8,4 +8,5 @@ mod observer;
 mod parts;
 mod queues;
 mod remote;
+mod schedules;
 mod support;

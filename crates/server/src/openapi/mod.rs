@@ -21,7 +21,7 @@ use operations::operations;
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
 /// What the operations are about, in the order that the page has.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("jobs", "Submit jobs, find them, steer them."),
     (
         "parts",
@@ -29,6 +29,7 @@ const TAGS: [(&str, &str); 8] = [
     ),
     ("events", "Live events, as server-sent events."),
     ("queues", "See, pause and resume queues."),
+    ("schedules", "Have jobs submitted by themselves."),
     ("tokens", "Make, list and revoke tokens."),
     (
         "workers",

@@ -1,5 +1,7 @@
 //! The operations, in the order of the routes, and how one is described.
 
+mod schedules;
+
 use longhaul_types::{
     ErrorCode, Event, ItemState, JobId, Problem, Scope, State,
     body::{
@@ -242,6 +244,7 @@ pub(super) fn number(least: usize, most: Option<usize>, default: Option<usize>) 
 pub(super) fn operations() -> Vec<Entry> {
     let mut all = server();
     all.extend(queues());
+    all.extend(schedules::schedules());
     all.extend(tokens());
     all.extend(workers());
     all.extend([all_events(), list(), submit()]);

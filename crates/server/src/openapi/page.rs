@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::TAGS;
 
 /// Methods in the order in which a path's operations are shown.
-const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+const METHODS: [&str; 4] = ["get", "put", "post", "delete"];
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { margin: 0; display: grid; grid-template-columns: 19rem minmax(0, 54rem); gap: 0 2rem; }
@@ -175,7 +175,14 @@ fn curl(operation: &Operation) -> String {
         line += &format!(" -X {}", operation.method.to_uppercase());
     }
     if !operation.about["requestBody"].is_null() {
-        line += r#" -H 'Content-Type: application/json' -d '{"kind": "…", "args": {}}'"#;
+        // What is put is a schedule.
+        let times = match operation.method {
+            "put" => r#""cron": "30 2 * * *", "#,
+            _ => "",
+        };
+        line += &format!(
+            r#" -H 'Content-Type: application/json' -d '{{{times}"kind": "…", "args": {{}}}}'"#
+        );
     }
     format!(
         "{line} -H \"Authorization: Bearer $TOKEN\" \"$URL{}\"",

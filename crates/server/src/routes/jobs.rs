@@ -137,7 +137,7 @@ pub(super) fn seconds(name: &str, value: Option<f64>) -> Result<Option<Duration>
     )))
 }
 
-fn answer(handle: &JobHandle, estimate: Option<Timestamp>) -> SubmitAnswer {
+pub(super) fn answer(handle: &JobHandle, estimate: Option<Timestamp>) -> SubmitAnswer {
     let id = handle.id();
     let (status, message) = if handle.is_new() {
         ("accepted", format!("Job {id} accepted."))

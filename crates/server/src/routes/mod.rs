@@ -10,6 +10,7 @@ mod jobs;
 mod metrics;
 mod parts;
 mod queues;
+mod schedules;
 mod serve;
 mod tokens;
 mod workers;
@@ -55,6 +56,13 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/api/v1/queues", Right::Read),
     ("POST", "/api/v1/queues/{queue}/pause", Right::Admin),
     ("POST", "/api/v1/queues/{queue}/resume", Right::Admin),
+    ("GET", "/api/v1/schedules", Right::Read),
+    ("GET", "/api/v1/schedules/{name}", Right::Read),
+    ("PUT", "/api/v1/schedules/{name}", Right::Submit),
+    ("DELETE", "/api/v1/schedules/{name}", Right::Submit),
+    ("POST", "/api/v1/schedules/{name}/pause", Right::Submit),
+    ("POST", "/api/v1/schedules/{name}/resume", Right::Submit),
+    ("POST", "/api/v1/schedules/{name}/run", Right::Submit),
     ("GET", "/api/v1/tokens", Right::Admin),
     ("POST", "/api/v1/tokens", Right::Admin),
     ("DELETE", "/api/v1/tokens/{token}", Right::Admin),
@@ -169,6 +177,16 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "/artifacts/{*name}",
             get(workers::download).put(workers::upload),
         );
+    let schedule = Router::new()
+        .route(
+            "/",
+            get(schedules::one)
+                .put(schedules::put)
+                .delete(schedules::remove),
+        )
+        .route("/pause", post(schedules::pause))
+        .route("/resume", post(schedules::resume))
+        .route("/run", post(schedules::run));
     let api = Router::new()
         .route("/server", get(serve::info))
         .route("/server/stop", post(serve::stop))
@@ -184,6 +202,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/workers/{worker}/claim", post(workers::claim))
         .route("/workers/{worker}/heartbeat", post(workers::heartbeat))
         .nest("/workers/{worker}/jobs/{claim}", claimed)
+        .route("/schedules", get(schedules::list))
+        .nest("/schedules/{name}", schedule)
         .route("/events", get(events::all))
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .nest("/jobs/{id}", one);

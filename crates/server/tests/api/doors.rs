@@ -37,6 +37,7 @@ async fn every_route_refuses_a_stranger() {
         let path = path.replace("{queue}", "z").replace("{token}", "t");
         let path = path.replace("{worker}", "v");
         let path = path.replace("{claim}", "1.1");
+        let path = path.replace("{name}", "s");
         let ask = |token: Option<&str>| {
             let method: Method = method.parse().unwrap();
             let request = http.request(method, rig.url(&path));

@@ -16,6 +16,7 @@ mod openapi;
 mod parts;
 mod queues;
 mod raw;
+mod schedules;
 mod submission;
 mod support;
 mod workers;

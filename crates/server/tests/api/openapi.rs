@@ -255,7 +255,25 @@ async fn what_the_server_says_is_what_the_document_describes() {
     ] {
         statuses.insert(ask(&rig, &document, (post.clone(), jobs, jobs), Some(body)).await);
     }
-    statuses.insert(ask(&rig, &document, (post, jobs, jobs), None).await);
+    statuses.insert(ask(&rig, &document, (post.clone(), jobs, jobs), None).await);
+    let (schedules, one) = ("/api/v1/schedules", "/api/v1/schedules/{name}");
+    let nightly =
+        json!({"cron": "30 2 * * *", "kind": "test.echo", "args": {}, "labels": {"a": "b"}});
+    let never = json!({"cron": "0 0 30 2 *", "kind": "test.echo", "args": {}});
+    let (run, pause) = (format!("{one}/run"), format!("{one}/pause"));
+    for (method, template, body) in [
+        (Method::PUT, one, Some(nightly)),
+        (Method::PUT, one, Some(never)),
+        (post.clone(), &run, None),
+        (post, &pause, None),
+        (get.clone(), one, None),
+        (get.clone(), schedules, None),
+        (delete.clone(), one, None),
+        (get.clone(), one, None),
+    ] {
+        let path = template.replace("{name}", "nightly");
+        statuses.insert(ask(&rig, &document, (method, template, &path), body).await);
+    }
     for query in ["limit=0", "nonsense=1", "status=x", "label.a=b&limit=1"] {
         let path = format!("{jobs}?{query}");
         statuses.insert(ask(&rig, &document, (get.clone(), jobs, &path), None).await);
