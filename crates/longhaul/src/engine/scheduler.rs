@@ -82,14 +82,14 @@ async fn fire_due(core: &Core) -> Result<Option<Timestamp>, Error> {
 }
 
 async fn fire_all(core: &Core, due: Vec<Scheduled>, now: Timestamp) -> Result<(), Error> {
-    let mut fires = Vec::with_capacity(due.len());
+    let mut moves = Vec::with_capacity(due.len());
     for one in &due {
-        fires.push(match core.fire_of(one, now) {
+        moves.push(match core.fire_of(one, now) {
             Ok(fire) => fire,
             Err(error) => put_off(one, now, error.to_string()),
         });
     }
-    let fired = core.store.fire(fires).await?;
+    let fired = core.store.fire(moves).await?;
     let mut refused = Vec::new();
     for (one, fired) in due.iter().zip(fired) {
         match fired {

@@ -406,7 +406,6 @@ impl Scheduled {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test")]
 mod tests {
     use super::*;
 

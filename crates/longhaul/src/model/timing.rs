@@ -204,7 +204,6 @@ fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test")]
 mod tests {
     use proptest::prelude::*;
 

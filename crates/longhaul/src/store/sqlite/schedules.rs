@@ -132,7 +132,7 @@ pub(super) fn fire_all(tx: &mut Tx<'_>, fires: &[Fire]) -> Result<Vec<Fired>, Fa
     fires
         .iter()
         .map(|one| match tx.alone(|tx| fire(tx, one)) {
-            Ok(fired) => Ok(fired),
+            Ok(done) => Ok(done),
             Err(Fault::Refused(error)) => Ok(Fired::Refused(error.to_string())),
             Err(fault) => Err(fault),
         })
