@@ -57,3 +57,9 @@ fn own_transaction() {
         ]
     );
 }
+
+#[test]
+fn schedule() {
+    let text = "two jobs by themselves, and 3 times to come\n";
+    assert_eq!(printed("schedule"), [text, text]);
+}

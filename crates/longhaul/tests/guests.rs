@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use longhaul::{Context, Engine, Failure, Outcome, engine::Error, store, types::State};
+use longhaul::{
+    Context, Engine, Failure, NewJob, Outcome, engine::Error, model::Schedule, store, types::State,
+};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,6 +67,26 @@ async fn a_guest_submits_waits_and_cancels_a_run() {
         ended.expect("in time").expect("ended").state(),
         State::Cancelled
     );
+    guest.shutdown().await;
+    owner.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_owner_keeps_the_schedule_that_a_guest_puts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let owner = owner(&folder).await;
+    let guest = guest(&folder).await;
+    let job = NewJob::raw("test.wait", "false");
+    let often = Schedule::every("often", Duration::from_secs(1), job);
+    guest.put_schedule(often).await.expect("put");
+    let submitted = async {
+        while guest.schedule(None, "often").await.expect("read").submitted == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, submitted)
+        .await
+        .expect("the owner noticed");
     guest.shutdown().await;
     owner.shutdown().await;
 }

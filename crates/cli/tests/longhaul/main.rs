@@ -11,5 +11,6 @@ mod queues;
 mod remote;
 mod run;
 mod safety;
+mod schedules;
 mod terminal;
 mod tokens;

@@ -44,6 +44,17 @@ pub(super) enum Command {
     Resume(&'static str),
     Jobs(Selection),
     Sweep(Vec<Part>),
+    PutSchedule(Place, &'static str, Ahead, bool),
+    RemoveSchedule(Place),
+    Fire(Place, Vec<NewJob>, Option<Ahead>),
+}
+
+/// A schedule: its owner and name, and whether what is asked for is so in the revision that it has.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) owner: &'static str,
+    pub(super) name: &'static str,
+    pub(super) current: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -279,6 +290,26 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
     );
     let part = (any::<Index>(), any::<[bool; 4]>(), option::of(ahead()));
     let part = part.prop_map(|(job, parts, next)| Part { job, parts, next });
+    let place = || {
+        let current = proptest::bool::weighted(0.9);
+        let parts = (select(&OWNERS[..]), select(&NAMES[..2]), current);
+        parts.prop_map(|(owner, name, current)| Place {
+            owner,
+            name,
+            current,
+        })
+    };
+    let put = (
+        place(),
+        prop_oneof![9 => select(&KINDS[..2]), 1 => Just(KINDS[2])],
+        ahead(),
+        proptest::bool::weighted(0.2),
+    );
+    let fire = (
+        place(),
+        vec(new_job(), 0..3),
+        option::weighted(0.8, ahead()),
+    );
     prop_oneof![
         4 => pause.prop_map(Command::Advance),
         1 => (select(&KINDS[..2]), ahead()).prop_map(|(kind, after)| Command::Declare(kind, after)),
@@ -298,5 +329,8 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         2 => select(&QUEUES[..]).prop_map(Command::Resume),
         8 => selection().prop_map(Command::Jobs),
         2 => vec(part, 1..3).prop_map(Command::Sweep),
+        4 => put.prop_map(|(place, kind, next, paused)| Command::PutSchedule(place, kind, next, paused)),
+        1 => place().prop_map(Command::RemoveSchedule),
+        5 => fire.prop_map(|(place, jobs, next)| Command::Fire(place, jobs, next)),
     ]
 }

@@ -9,10 +9,11 @@ use std::{env, fmt::Debug, time::Duration};
 
 use longhaul::{
     Store,
-    model::{Claim, Limits, Seq, Status, WorkerId},
+    model::{Claim, Limits, Schedule, Seq, Status, WorkerId},
     store::{
-        Asked, ClaimRequest, Claimed, End, Error, Filter, Insert, ItemWrite, Kind, LogWrite,
-        PageRequest, Request, SqliteStore, StoredArtifact, Sweep, Write, Written, sqlite::Options,
+        Asked, ClaimRequest, Claimed, End, Error, Filter, Fire, Fired, Insert, ItemWrite, Kind,
+        LogWrite, PageRequest, PutSchedule, Request, SqliteStore, StoredArtifact, Sweep, Write,
+        Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -26,7 +27,7 @@ use longhaul::{
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use commands::{
-    Claimer, Command, Ending, KINDS, NewJob, Part, Report, Selection, WORKERS, command,
+    Claimer, Command, Ending, KINDS, NewJob, Part, Place, Report, Selection, WORKERS, command,
 };
 
 /// What is compared of a refusal whose reason is the store's choice.
@@ -168,6 +169,7 @@ impl Known {
     fn note_ids(&mut self, command: &Command) {
         let inserts = match command {
             Command::Insert(new) => self.inserts(new),
+            Command::Fire(_, jobs, _) => self.inserts(jobs),
             Command::Write(reports) => {
                 let jobs = reports.iter().map(|report| self.inserts(&report.jobs));
                 jobs.flatten().collect()
@@ -324,8 +326,62 @@ async fn answer(
             }
             said(&places)
         }
+        Command::PutSchedule(place, kind, ahead, paused) => {
+            let put = PutSchedule {
+                schedule: Schedule {
+                    owner: place.owner.to_owned(),
+                    ..Schedule::every(
+                        place.name,
+                        Duration::from_mins(1),
+                        longhaul::NewJob::raw(*kind, "{}"),
+                    )
+                    .paused(*paused)
+                },
+                next_at: Some(now + *ahead),
+                replaces: revision(store, place).await,
+                most: 3,
+                now,
+            };
+            said(&store.put_schedule(put).await)
+        }
+        Command::RemoveSchedule(place) => {
+            said(&store.remove_schedule(place.owner, place.name).await)
+        }
+        Command::Fire(place, new, ahead) => {
+            let inserts = known.inserts(new).into_iter();
+            let fire = Fire {
+                owner: place.owner.to_owned(),
+                name: place.name.to_owned(),
+                revision: revision(store, place).await.unwrap_or(7),
+                jobs: inserts.map(|insert| (now, insert)).collect(),
+                next_at: ahead.map(|ahead| now + ahead),
+                look_at: ahead.map(|ahead| now + ahead),
+                missed: 1,
+                error: None,
+            };
+            let mut fired = store.fire(vec![fire]).await;
+            match fired.as_deref_mut() {
+                Ok([Fired::Refused(why)]) => REFUSED.clone_into(why),
+                Ok([Fired::Done(inserted)]) => jobs.extend(inserted.iter().map(|one| one.seq)),
+                _ => {}
+            }
+            said(&fired)
+        }
     };
     (text, claims, jobs)
+}
+
+/// The revision that a schedule has, or one that it has not.
+async fn revision(store: &dyn Store, place: &Place) -> Option<u64> {
+    let found = store.schedule(Some(place.owner), place.name).await;
+    let revision = found.expect("read").map(|one| one.revision);
+    revision.map(|revision| {
+        if place.current {
+            revision
+        } else {
+            revision + 1
+        }
+    })
 }
 
 async fn claim(store: &dyn Store, by: &Claimer, now: Timestamp) -> Result<Vec<Claimed>, Error> {
@@ -365,6 +421,15 @@ async fn write(
 async fn holds(store: &dyn Store, now: Timestamp) -> String {
     let mut text = said(&store.kinds().await);
     text += &said(&store.paused().await);
+    text += &said(&store.schedules(None, None, 99).await);
+    text += &said(&store.schedules(Some(""), Some(("w", "")), 99).await);
+    text += &said(&store.schedule(None, "w").await);
+    text += &said(&store.next_schedule().await);
+    let mut due = store.due_schedules(now, 99).await;
+    if let Ok(due) = &mut due {
+        due.sort_by_key(|one| (one.schedule.name.clone(), one.schedule.owner.clone()));
+    }
+    text += &said(&due);
     for name in WORKERS {
         let mut held = store.held(&WorkerId::named(name)).await;
         if let Ok(held) = &mut held {
