@@ -78,7 +78,7 @@ pub struct TokenRequest {
     /// What people know it by.
     #[cfg_attr(feature = "openapi", schema(required = true))]
     pub name: String,
-    /// Whose jobs it sees and changes; its name when missing. The jobs that came over the unix socket have the owner ``.
+    /// Whose jobs it sees and changes; its name when missing. Jobs that came over the unix socket have an empty one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// What it allows; at least one.

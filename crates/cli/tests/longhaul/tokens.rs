@@ -3,7 +3,7 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn keep(lab: &Lab, name: &str, token: &str) -> PathBuf {
 }
 
 /// Runs a command over TCP with the token in this file.
-fn far(lab: &Lab, url: &str, token: &PathBuf, args: &[&str]) -> Done {
+fn far(lab: &Lab, url: &str, token: &Path, args: &[&str]) -> Done {
     let token = token.to_str().expect("text");
     let all = [&["--url", url, "--token-file", token], args].concat();
     lab.run(&all)

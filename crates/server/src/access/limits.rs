@@ -166,7 +166,7 @@ impl Failures {
         // Who has one address of IPv6 has the 2^64 beside it.
         let network = match address.to_canonical() {
             IpAddr::V4(address) => u64::from(address.to_bits()),
-            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+            IpAddr::V6(address) => u64::try_from(address.to_bits() >> 64).unwrap_or_default(),
         };
         let kind = address.to_canonical().is_ipv4();
         let hash = self.hasher.hash_one((kind, network));

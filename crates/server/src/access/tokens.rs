@@ -206,7 +206,9 @@ impl Tokens {
             .values()
             .filter(|live| live.token.expires_at.is_some())
             .partition(|live| live.has_expired(now));
-        over.into_iter().for_each(|live| live.end.cancel());
+        for live in over {
+            live.end.cancel();
+        }
         let ends = later.into_iter().filter_map(|live| live.token.expires_at);
         ends.min()
     }
@@ -265,7 +267,9 @@ impl Tokens {
             };
             book.by_hash.insert(live.token.hash, live);
         }
-        before.into_values().for_each(|live| live.end.cancel());
+        for live in before.into_values() {
+            live.end.cancel();
+        }
         book.forget_owners();
     }
 

@@ -10,7 +10,7 @@ use longhaul::{
         token::{TokenMade, TokenRequest},
     },
 };
-use longhaul_client::{Client, Error, Events, Token};
+use longhaul_client::{Client, Error, Events, JobsQuery, Token};
 use longhaul_server::{AccessLimits, AdminToken, Everywhere, Options, ROUTES, Right};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn lists_counts_and_requests_for_many_are_of_ones_own() {
         ..request("test.echo", json!({}))
     };
     let id = anna.submit(&held).await.unwrap().job_id;
-    assert_eq!(ben.jobs(&Default::default()).await.unwrap().jobs, []);
+    assert_eq!(ben.jobs(&JobsQuery::default()).await.unwrap().jobs, []);
     assert_eq!(ben.counts().await.unwrap().by, []);
     assert_eq!(ben.server().await.unwrap().counts.pending, 0);
     let queues = ben.queues().await.unwrap();
@@ -167,13 +167,16 @@ async fn lists_counts_and_requests_for_many_are_of_ones_own() {
     assert_eq!(ben.submit(&second).await.unwrap().status, "accepted");
     ben.cancel(&id).await.unwrap();
     assert_eq!(anna.job(&id).await.unwrap().state, State::Pending);
-    assert_eq!(anna.jobs(&Default::default()).await.unwrap().jobs.len(), 1);
+    assert_eq!(
+        anna.jobs(&JobsQuery::default()).await.unwrap().jobs.len(),
+        1
+    );
     // The local user and an administrator see both.
     for all in [
         rig.client.clone(),
         client(&rig, "chris", &[Scope::Admin]).await,
     ] {
-        assert_eq!(all.jobs(&Default::default()).await.unwrap().jobs.len(), 2);
+        assert_eq!(all.jobs(&JobsQuery::default()).await.unwrap().jobs.len(), 2);
     }
     rig.stop().await;
 }

@@ -277,8 +277,8 @@ impl Store for MemoryStore {
 
     async fn add_token(&self, token: Token) -> Result<(), Error> {
         let tokens = &mut self.tables().tokens;
-        let taken = |other: &Token| other.id == token.id || other.hash == token.hash;
-        if tokens.iter().any(taken) {
+        let same = |other: &Token| other.id == token.id || other.hash == token.hash;
+        if tokens.iter().any(same) {
             return Err(Error::TokenTaken);
         }
         tokens.push(token);
