@@ -220,16 +220,16 @@ impl Remote {
     ) -> Result<Artifact, Error> {
         let (worker, run) = self.find(id, claim).await?;
         worker.renew_if_due(&self.core).await?;
-        let context = run.context(&self.core);
-        let stored = JobArtifacts::new(&context)
+        let job = run.context(&self.core);
+        let kept = JobArtifacts::new(&job)
             .put_stream(name, content_type, content)
             .await;
-        match &stored {
+        match &kept {
             Err(Error::ClaimLost) => worker.forget(&run),
             Err(_) => {}
             Ok(_) => run.named(self.core.clock.now()),
         }
-        stored
+        kept
     }
 
     /// A run that a worker holds: as it is in memory, or else as the store has it.

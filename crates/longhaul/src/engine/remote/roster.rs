@@ -159,7 +159,7 @@ impl Worker {
     /// Renews the lease once some of it is over.
     pub(super) async fn renew_if_due(&self, core: &Core) -> Result<(), Error> {
         let left = self.lock().lease_end.since(core.clock.now());
-        if left > self.lease - self.lease / RENEW_AFTER {
+        if left > self.lease.saturating_sub(self.lease / RENEW_AFTER) {
             return Ok(());
         }
         self.renew(core).await
