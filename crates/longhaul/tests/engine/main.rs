@@ -3,6 +3,7 @@
 
 mod bulk;
 mod ends;
+mod far;
 mod monitors;
 mod observer;
 mod parts;

@@ -3,114 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use longhaul::{
-    Engine, Job, NewJob,
-    engine::{Error, Heard, remote::Remote},
+    Engine, NewJob,
+    engine::Heard,
     model::{Status, WorkerId},
     types::{
-        ErrorCode, EventKind, JobId, Reason, State,
+        ErrorCode, EventKind, Reason, State,
         worker::{
-            ClaimRequest, ClaimedJob, HeartbeatAnswer, HeartbeatRequest, JoinRequest, ReportAnswer,
-            ReportRequest, StopReason, WorkerPlace,
+            ClaimRequest, HeartbeatAnswer, HeartbeatRequest, JoinRequest, ReportRequest,
+            StopReason, WorkerPlace,
         },
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::Bench;
-
-const KIND: &str = "far.kind";
-
-/// A remote worker of an engine, and what it is told.
-struct Far<'a> {
-    bench: &'a Bench,
-    remote: Remote,
-    id: WorkerId,
-}
-
-fn parse<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("it fits")
-}
-
-async fn bench() -> Bench {
-    Bench::new(|run, _| async move { Ok(longhaul::Outcome::Done(run)) }).await
-}
-
-impl<'a> Far<'a> {
-    async fn join(bench: &'a Bench) -> Self {
-        let kind =
-            json!({"name": KIND, "grace": 5, "maxAttempts": 3, "backoff": {"first": 8, "cap": 8}});
-        Self::join_as(bench, kind).await
-    }
-
-    async fn join_as(bench: &'a Bench, kind: Value) -> Self {
-        let request = json!({"name": "far", "kinds": [kind], "queues": {"default": 2}});
-        let remote = bench.engine.remote();
-        let joined = remote.join(parse(request)).await.expect("joined");
-        assert_eq!(joined.lease_seconds, 30);
-        Self {
-            bench,
-            remote,
-            id: WorkerId::named(joined.worker_id),
-        }
-    }
-
-    async fn submit(&self, args: Value) -> JobId {
-        let job = NewJob::new(KIND, &args).expect("args");
-        let job = self.bench.engine.submit_job(job).await;
-        job.expect("submitted").id().clone()
-    }
-
-    async fn job(&self, id: &JobId) -> Job {
-        self.bench.engine.job(None, id).await.expect("there")
-    }
-
-    async fn claims(&self, jobs: u32) -> Vec<ClaimedJob> {
-        let request = ClaimRequest { jobs, wait: 0.0 };
-        let answer = self.remote.claim(&self.id, request).await;
-        answer.expect("claimed").jobs
-    }
-
-    async fn claim(&self) -> ClaimedJob {
-        let mut jobs = self.claims(1).await;
-        assert_eq!(jobs.len(), 1);
-        jobs.remove(0)
-    }
-
-    async fn report(&self, claim: &str, report: Value) -> Result<ReportAnswer, Error> {
-        let report: ReportRequest = parse(report);
-        self.remote
-            .report(&self.id, claim, report, Vec::new())
-            .await
-    }
-
-    async fn beat(&self, claims: &[&str]) -> Result<HeartbeatAnswer, Error> {
-        let claims = claims.iter().map(|claim| (*claim).to_owned()).collect();
-        let request = HeartbeatRequest { claims, wait: 0.0 };
-        self.remote.heartbeat(&self.id, request).await
-    }
-
-    /// Moves the clock on in small steps, so that whatever waits for it has its turn.
-    async fn pass(&self, seconds: u64) {
-        for _ in 0..seconds * 4 {
-            self.bench.clock.advance(Duration::from_millis(250));
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-}
-
-#[track_caller]
-fn code<T: std::fmt::Debug>(answer: Result<T, Error>) -> ErrorCode {
-    answer.expect_err("refused").code()
-}
-
-fn reason(job: &Job) -> Option<Reason> {
-    match job.status {
-        Status::Pending { reason, .. } => Some(reason),
-        _ => None,
-    }
-}
+use crate::far::{Far, KIND, bench, code, parse, reason};
 
 #[tokio::test]
 async fn a_remote_run_is_heard_like_one_of_this_process() {
