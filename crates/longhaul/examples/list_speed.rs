@@ -440,12 +440,14 @@ impl Bed {
             args: "{\"page\":1}".to_owned(),
             labels,
             reason: Reason::New,
-            run_at: Some(created_at),
+            run_at: Some(follow_ups: Vec::new(),
+            created_at),
             unique_key: None,
             idempotency_key: None,
             max_attempts: 5,
             attempt_timeout: None,
             timeout: None,
+            follow_ups: Vec::new(),
             created_at,
         }
     }

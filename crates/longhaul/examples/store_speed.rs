@@ -472,6 +472,7 @@ fn job() -> Insert {
         max_attempts: 5,
         attempt_timeout: None,
         timeout: None,
+        follow_ups: Vec::new(),
         created_at: now,
     }
 }

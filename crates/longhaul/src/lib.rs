@@ -11,6 +11,7 @@ pub mod engine;
 
 pub mod handler;
 pub mod model;
+pub mod secrets;
 pub mod store;
 pub mod testing;
 

@@ -51,6 +51,7 @@ fn job(id: &str) -> Insert {
         max_attempts: 3,
         attempt_timeout: None,
         timeout: None,
+        follow_ups: Vec::new(),
         created_at: Timestamp(1_000),
     }
 }

@@ -45,6 +45,7 @@ fn job(n: usize) -> Insert {
         run_at: Some(at(n)),
         unique_key: None,
         idempotency_key: None,
+        follow_ups: Vec::new(),
         max_attempts: 3,
         attempt_timeout: None,
         timeout: None,

@@ -74,6 +74,10 @@ codes! {
     RangeNotSatisfiable = "range_not_satisfiable", 416;
     /// No worker has ever declared this kind.
     UnknownKind = "unknown_kind", 422;
+    /// There is no such secret, or not for jobs of this kind.
+    UnknownSecret = "unknown_secret", 422;
+    /// The job's target is an address that it may not reach.
+    TargetRefused = "target_refused", 403;
     /// The queue holds as many jobs as it may.
     QueueFull = "queue_full", 429;
     /// Too many requests came in too short a time.

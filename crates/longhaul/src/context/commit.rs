@@ -50,7 +50,15 @@ impl<'a> Commit<'a> {
     }
 
     /// With a new job.
+    ///
+    /// # Errors
+    /// [`Error::SecretInArgs`] when its args hold the value of a secret that this run was given, and what a submission is
+    /// refused for.
     pub fn submit(mut self, job: NewJob) -> Result<Self, Error> {
+        let redactor = self.context.held.redactor();
+        if redactor.is_some_and(|redactor| redactor.finds_in(&job)) {
+            return Err(Error::SecretInArgs);
+        }
         self.write
             .jobs
             .push(self.context.core.resolve(job, self.write.now)?);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{item::Items, progress::Report};
 use crate::{
     model::{Claim, Job},
+    secrets::Redactor,
     store::{Claimed, ItemWrite, LogWrite, Write},
 };
 
@@ -57,6 +58,8 @@ struct Mutable {
     token: CancellationToken,
     stop: Option<Stop>,
     scratch: bool,
+    /// Takes the values of the secrets out that the run was given.
+    redactor: Option<Arc<Redactor>>,
 }
 
 impl Held {
@@ -82,6 +85,7 @@ impl Held {
                 token: CancellationToken::new(),
                 stop: None,
                 scratch: job.claim > 1,
+                redactor: None,
             }),
             job,
         }
@@ -156,6 +160,16 @@ impl Held {
         self.lock().checkpoint = Some(checkpoint);
     }
 
+    /// Has the values of secrets taken out of whatever the run writes from now on.
+    pub(crate) fn redact_with(&self, redactor: Redactor) {
+        self.lock().redactor = Some(Arc::new(redactor));
+    }
+
+    /// What takes the values of the run's secrets out, if it was given any.
+    pub(crate) fn redactor(&self) -> Option<Arc<Redactor>> {
+        self.lock().redactor.clone()
+    }
+
     /// Whether the run may have a scratch folder.
     pub(crate) fn has_scratch(&self) -> bool {
         self.lock().scratch
@@ -194,7 +208,8 @@ impl Held {
         !std::mem::replace(&mut state.dirty, true)
     }
 
-    /// Moves what waits to be written into `write`. The caller holds the gate.
+    /// Moves what waits to be written into `write`, and takes the values of secrets out of all of it. The caller holds the
+    /// gate.
     pub(crate) fn take(&self, write: &mut Write) {
         let mut state = self.lock();
         state.dirty = false;
@@ -207,6 +222,7 @@ impl Held {
         write.items = items;
         let mut log = std::mem::take(&mut state.log);
         let dropped = std::mem::take(&mut state.dropped);
+        let redactor = state.redactor.clone();
         drop(state);
         if dropped > 0 {
             log.insert(
@@ -222,6 +238,9 @@ impl Held {
         }
         log.append(&mut write.log);
         write.log = log;
+        if let Some(redactor) = redactor {
+            redactor.write(write);
+        }
     }
 
     /// Puts back what [`Self::take`] took and the store did not.

@@ -27,7 +27,7 @@ pub(crate) use scratch::{job_of as scratch_job_of, remove as remove_scratch};
 use crate::{
     artifacts::JobArtifacts,
     engine::{Core, Error},
-    model::{Job, Limits},
+    model::{Detail, Job, Limits},
     store::LogWrite,
 };
 
@@ -133,10 +133,15 @@ impl Context {
 
     /// Writes a line to the job's log.
     pub fn log(&self, level: Level, text: impl Into<String>) {
+        let mut text = text.into();
+        // Before the line is cut: a part of a secret could stay at its end.
+        if let Some(redactor) = self.held.redactor() {
+            redactor.text(&mut text);
+        }
         let line = LogWrite {
             time: self.now(),
             level,
-            text: cut(text.into(), self.core.limits.log_line),
+            text: cut(text, self.core.limits.log_line),
         };
         if self.held.push_log(line) {
             self.core.mark_dirty(&self.held);
@@ -202,6 +207,15 @@ impl Context {
     /// The files this job made.
     pub fn artifacts(&self) -> JobArtifacts<'_> {
         JobArtifacts::new(self)
+    }
+
+    /// Another job of this job's owner, with its args and result: the one that this follows, say. None when it is gone.
+    pub async fn find(&self, id: &JobId) -> Result<Option<Detail>, Error> {
+        let store = &self.core.store;
+        match store.job(Some(self.owner()), id).await? {
+            Some(job) => Ok(store.detail(job.seq).await?),
+            None => Ok(None),
+        }
     }
 
     /// The engine's limits.

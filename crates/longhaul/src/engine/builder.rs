@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Core, Engine, Error, Observer, Tasks,
-    core::EndCallback,
+    core::{EndCallback, FollowRule},
     ends,
     estimates::History,
     flush, heartbeat,
@@ -31,7 +31,8 @@ use crate::{
     artifacts::Artifacts,
     clock::{SharedClock, SystemClock},
     handler::{DEFAULT_QUEUE, Handler},
-    model::{Job, Limits, Schedule, WorkerId},
+    model::{FollowUp, Job, Limits, NewJob, Schedule, WorkerId},
+    secrets::Secrets,
     store::{
         Store,
         sqlite::{self, SqliteStore},
@@ -53,8 +54,10 @@ pub struct Builder {
     scratch: Option<PathBuf>,
     lease: Option<Duration>,
     on_end: Vec<EndCallback>,
+    follow_rules: Vec<FollowRule>,
     observer: Option<Arc<dyn Observer>>,
     schedules: Vec<Schedule>,
+    secrets: Option<Arc<dyn Secrets>>,
     works: bool,
 }
 
@@ -92,8 +95,10 @@ impl Builder {
             scratch: None,
             lease: None,
             on_end: Vec::new(),
+            follow_rules: Vec::new(),
             observer: None,
             schedules: Vec::new(),
+            secrets: None,
             works: true,
         }
     }
@@ -174,6 +179,17 @@ impl Builder {
         self
     }
 
+    /// Asks `rule` which follow-ups each job that comes through this engine has beside its own; it is not asked about those
+    /// that a rule itself adds. Jobs that other processes insert into the store do not come through an engine.
+    #[must_use]
+    pub fn follow_ups(
+        mut self,
+        rule: impl Fn(&NewJob) -> Vec<FollowUp> + Send + Sync + 'static,
+    ) -> Self {
+        self.follow_rules.push(Arc::new(rule));
+        self
+    }
+
     /// Tells `observer` what the engine does with its jobs.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer) -> Self {
@@ -186,6 +202,14 @@ impl Builder {
     #[must_use]
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedules.push(schedule);
+        self
+    }
+
+    /// With secrets, which args name by `{"$secret": "name"}`: put in when a job runs, and taken out of whatever its run
+    /// writes. Without them such args reach the handler as they are.
+    #[must_use]
+    pub fn secrets(mut self, secrets: impl Secrets) -> Self {
+        self.secrets = Some(Arc::new(secrets));
         self
     }
 
@@ -244,7 +268,9 @@ impl Builder {
             dirty: Mutex::default(),
             flush: Notify::new(),
             on_end: self.on_end.clone(),
+            follow_rules: self.follow_rules.clone(),
             observer: self.observer.clone(),
+            secrets: self.secrets.clone(),
         });
         core.store.declare(core.registry.declarations()).await?;
         core.kinds.replace(core.store.kinds().await?);

@@ -18,7 +18,8 @@ use crate::{
     artifacts::Artifacts,
     clock::SharedClock,
     context::Held,
-    model::{Job, Limits, Seq, WorkerId},
+    model::{FollowUp, Job, Limits, NewJob, Seq, WorkerId},
+    secrets::Secrets,
     store::{End, Inserted, Store, Write, Written},
 };
 
@@ -57,11 +58,16 @@ pub(crate) struct Core {
     pub(crate) dirty: Mutex<Vec<Arc<Held>>>,
     pub(crate) flush: Notify,
     pub(crate) on_end: Vec<EndCallback>,
+    pub(crate) follow_rules: Vec<FollowRule>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) secrets: Option<Arc<dyn Secrets>>,
 }
 
 /// Called after each end of a job that this engine brings about.
 pub(crate) type EndCallback = Arc<dyn Fn(&Job) + Send + Sync>;
+
+/// Says which follow-ups a job has beside its own.
+pub(crate) type FollowRule = Arc<dyn Fn(&NewJob) -> Vec<FollowUp> + Send + Sync>;
 
 impl Core {
     /// Writes one run's changes and tells who listens. The caller holds the job's gate.
@@ -176,6 +182,8 @@ impl Core {
 
     /// Tells the observer and the callbacks of a job that has ended without a run of this process.
     pub(crate) fn ended_without_run(&self, job: &Job) {
+        // Something may follow its end.
+        self.wake.notify_one();
         self.observe(|observer| observer.ended(&job.kind, job.state(), job.items));
         self.on_end.iter().for_each(|callback| callback(job));
     }

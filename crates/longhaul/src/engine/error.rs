@@ -79,6 +79,14 @@ pub enum Error {
         /// The text, shortened.
         value: String,
     },
+    /// A follow-up asks for what follow-ups do not have.
+    #[error("a follow-up {0}")]
+    FollowUp(&'static str),
+    /// The args of a new job hold the value of a secret.
+    #[error(
+        "the args hold the value of a secret, which would be kept in the clear; name it: {{\"$secret\": …}}"
+    )]
+    SecretInArgs,
     /// No registered kind takes args of this type, or several do.
     #[error(
         "{count} registered kinds take args of type {args}; submit a NewJob that names the kind"
@@ -149,10 +157,11 @@ impl Error {
             Self::UnknownSchedule(_) => ErrorCode::UnknownSchedule,
             Self::InvalidSchedule(_) => ErrorCode::InvalidSchedule,
             Self::Illegal { .. } => ErrorCode::IllegalTransition,
-            Self::Args(_) | Self::Json { .. } => ErrorCode::InvalidArgs,
+            Self::Args(_) | Self::Json { .. } | Self::SecretInArgs => ErrorCode::InvalidArgs,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::Worker(_)
             | Self::BadName { .. }
+            | Self::FollowUp(_)
             | Self::AmbiguousArgs { .. }
             | Self::DuplicateKind(_) => ErrorCode::BadRequest,
             Self::ClaimLost => ErrorCode::ClaimLost,

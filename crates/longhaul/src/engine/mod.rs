@@ -7,6 +7,7 @@ mod ends;
 mod error;
 mod estimates;
 mod flush;
+mod follow;
 mod handle;
 mod heartbeat;
 mod hub;

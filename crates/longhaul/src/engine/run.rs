@@ -1,6 +1,6 @@
 //! One run of a job: a pipeline from its args to what is written about its end.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use longhaul_types::{ErrorCode, JobError, State};
@@ -12,6 +12,7 @@ use crate::{
     context::{self, Held, Stop},
     handler::Again,
     model::Backoff,
+    secrets,
     store::{End, Write, Written},
 };
 
@@ -91,9 +92,11 @@ async fn send_end(core: &Core, held: &Arc<Held>, end: End, ends: &mpsc::Sender<E
 async fn execute(context: &Context, registered: &Registered) -> Returned {
     let held = &context.held;
     let clock = &context.core.clock;
-    let run = registered
-        .handler
-        .run(held.args_version, &held.args, context);
+    let args = match whole_args(context) {
+        Ok(args) => args,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let run = registered.handler.run(held.args_version, &args, context);
     let mut run = AssertUnwindSafe(run).catch_unwind();
     let token = held.token();
     let limit = time_limit(context);
@@ -114,6 +117,19 @@ async fn execute(context: &Context, registered: &Registered) -> Returned {
             }
             () = over(&mut grace) => return None,
         }
+    }
+}
+
+/// The args with their secrets put in. Held back from here on: whatever the run writes goes without their values.
+fn whole_args(context: &Context) -> Result<Cow<'_, str>, Failure> {
+    let held = &context.held;
+    match &context.core.secrets {
+        Some(secrets) if secrets::named_in(&held.args) => {
+            let (args, redactor) = secrets::put_in(&held.args, &held.job.kind, &**secrets)?;
+            held.redact_with(redactor);
+            Ok(args.into())
+        }
+        _ => Ok((&*held.args).into()),
     }
 }
 

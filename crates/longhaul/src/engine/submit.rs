@@ -13,6 +13,7 @@ use longhaul_types::{ErrorCode, JobId, Reason, Timestamp};
 use super::{Core, Error};
 use crate::{
     model::{NewJob, Start},
+    secrets,
     store::{self, Insert},
 };
 
@@ -42,7 +43,17 @@ impl Kinds {
 
 impl Core {
     /// The row of a new job.
-    pub(crate) fn resolve(&self, job: NewJob, now: Timestamp) -> Result<Insert, Error> {
+    pub(crate) fn resolve(&self, mut job: NewJob, now: Timestamp) -> Result<Insert, Error> {
+        let follow_ups = self.resolve_follow_ups(&mut job, now)?;
+        let insert = self.resolve_alone(job, now)?;
+        Ok(Insert {
+            follow_ups,
+            ..insert
+        })
+    }
+
+    /// The row of a new job without its follow-ups.
+    pub(super) fn resolve_alone(&self, job: NewJob, now: Timestamp) -> Result<Insert, Error> {
         self.check_limits(&job)?;
         let registered = self.registry.get(&job.kind);
         let kind = match registered {
@@ -54,7 +65,9 @@ impl Core {
                 .unwrap_or_else(|| store::Kind::new(&job.kind)),
         };
         let args_version = job.args_version.unwrap_or(kind.version);
-        if let Some(registered) = registered {
+        // Args that name secrets are whole only when the job runs.
+        let whole = self.secrets.is_none() || !secrets::named_in(&job.args);
+        if let Some(registered) = registered.filter(|_| whole) {
             registered
                 .handler
                 .check(args_version, &job.args)
@@ -90,6 +103,7 @@ impl Core {
             max_attempts: job.max_attempts.unwrap_or(kind.max_attempts).max(1),
             attempt_timeout: job.attempt_timeout.or(kind.attempt_timeout),
             timeout: job.timeout.or(kind.timeout),
+            follow_ups: Vec::new(),
             created_at: now,
         })
     }

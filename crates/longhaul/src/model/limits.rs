@@ -19,6 +19,8 @@ pub struct Limits {
     pub items: u32,
     /// Labels of a job.
     pub labels: usize,
+    /// Follow-ups of a job, with those of its follow-ups.
+    pub follow_ups: usize,
     /// Bytes of a kind, a queue, an owner, a unique key, an item name, a label's name or value.
     pub name: usize,
     /// Pending jobs of a queue.
@@ -42,6 +44,7 @@ impl Default for Limits {
             log_lines: 10_000,
             items: 100_000,
             labels: 32,
+            follow_ups: 32,
             name: 256,
             queue_depth: 20_000_000,
             schedules: 100_000,

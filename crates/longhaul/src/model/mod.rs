@@ -1,5 +1,6 @@
 //! What a job is: the record every store keeps, the one transition function, and the policies that are pure.
 
+mod follow_up;
 mod limits;
 mod new_job;
 mod record;
@@ -11,6 +12,7 @@ mod timing;
 mod token;
 pub mod transition;
 
+pub use follow_up::{AFTER, FollowUp, Followed};
 pub use limits::Limits;
 pub use new_job::{NewJob, Start};
 pub use record::{Attempt, AttemptEnd, Claim, Detail, Job, Seq, Status, WorkerId};

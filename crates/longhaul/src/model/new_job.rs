@@ -5,6 +5,7 @@ use std::time::Duration;
 use longhaul_types::{JobId, Labels, Timestamp};
 use serde::Serialize;
 
+use super::FollowUp;
 use crate::handler::Handler;
 
 /// A job to submit: what is not said here comes from its kind.
@@ -38,6 +39,8 @@ pub struct NewJob {
     pub attempt_timeout: Option<Duration>,
     /// Time the whole job may take from its first start.
     pub timeout: Option<Duration>,
+    /// Jobs that follow its ends.
+    pub follow_ups: Vec<FollowUp>,
 }
 
 /// When a new job may run.
@@ -72,6 +75,7 @@ impl NewJob {
             max_attempts: None,
             attempt_timeout: None,
             timeout: None,
+            follow_ups: Vec::new(),
         }
     }
 
@@ -164,6 +168,13 @@ impl NewJob {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// With a job that follows its ends.
+    #[must_use]
+    pub fn follow_up(mut self, follow_up: FollowUp) -> Self {
+        self.follow_ups.push(follow_up);
         self
     }
 }

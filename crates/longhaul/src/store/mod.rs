@@ -5,6 +5,7 @@
 //! - a job changes its state only along [`crate::model::next`];
 //! - a write of a run is refused unless its [`Claim`] holds the job;
 //! - `revision` rises with every change of a job, claim numbers never fall;
+//! - what follows an end is inserted in the commit of that end, whoever brings it about;
 //! - `(owner, id)` is unique, `(owner, kind, unique_key)` among living jobs, `(owner, idempotency_key)` for 24 hours;
 //! - counts are exact.
 
@@ -23,10 +24,12 @@ use crate::{
 };
 
 mod filter;
+mod follow_up;
 mod schedules;
 pub mod sqlite;
 
 pub use filter::{COUNTED, Cut, Filter, Page, PageRequest, Total};
+pub use follow_up::{StoredFollowUp, told};
 pub use schedules::{After, Fire, Fired, PutDone, PutSchedule};
 pub use sqlite::SqliteStore;
 
@@ -150,6 +153,8 @@ pub struct Insert {
     pub attempt_timeout: Option<Duration>,
     /// Time the whole job may take.
     pub timeout: Option<Duration>,
+    /// Jobs that follow its ends, each inserted in the commit of such an end.
+    pub follow_ups: Vec<StoredFollowUp>,
     /// When it is submitted.
     pub created_at: Timestamp,
 }
@@ -321,7 +326,7 @@ pub enum Written {
         revision: u64,
         /// Whether a cancel is requested.
         cancel_requested: bool,
-        /// What became of the jobs to insert.
+        /// What became of the jobs to insert; after them, of the follow-ups of the end.
         jobs: Vec<Inserted>,
         /// Number of the first of the log lines.
         first_line: u64,

@@ -4,10 +4,12 @@
 mod bulk;
 mod ends;
 mod far;
+mod follow_ups;
 mod monitors;
 mod observer;
 mod parts;
 mod queues;
 mod remote;
 mod schedules;
+mod secrets;
 mod support;

@@ -79,6 +79,8 @@ pub(super) struct NewJob {
     pub(super) unique_key: Option<&'static str>,
     pub(super) idempotency_key: Option<&'static str>,
     pub(super) timeout: Option<Duration>,
+    /// On which ends, of which kind, under which unique key.
+    pub(super) follow_ups: Vec<(Vec<State>, &'static str, Option<&'static str>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,23 +143,28 @@ fn new_job() -> impl Strategy<Value = NewJob> {
         1 => Just((Reason::Held, Duration::ZERO)),
         1 => ahead().prop_map(|ahead| (Reason::Scheduled, ahead)),
     ];
-    let kind = prop_oneof![20 => select(&KINDS[..2]), 1 => Just(KINDS[2])];
+    let kind = || prop_oneof![20 => select(&KINDS[..2]), 1 => Just(KINDS[2])];
     let owner = prop_oneof![3 => Just(OWNERS[0]), 1 => Just(OWNERS[1])];
     let id = option::weighted(0.1, any::<Index>());
-    let names = (id, owner, kind, select(&QUEUES[..]));
+    let names = (id, owner, kind(), select(&QUEUES[..]));
     let keys = (
         option::weighted(0.3, select(&NAMES[..])),
         option::weighted(0.3, select(&KEYS[..])),
         option::weighted(0.2, select(&KEYS[..])),
     );
     let timeout = option::weighted(0.3, ahead());
-    (names, -1..2_i16, start, keys, timeout).prop_map(
+    let ends = vec(select(&State::ALL[2..]), 0..3);
+    let unique_key = option::weighted(0.2, select(&KEYS[..]));
+    let follow_up = (ends, kind(), unique_key);
+    let follow_ups = prop_oneof![3 => Just(Vec::new()), 1 => vec(follow_up, 1..3)];
+    (names, -1..2_i16, start, keys, timeout, follow_ups).prop_map(
         |(
             (id, owner, kind, queue),
             priority,
             start,
             (label, unique_key, idempotency_key),
             timeout,
+            follow_ups,
         )| {
             NewJob {
                 id,
@@ -170,6 +177,7 @@ fn new_job() -> impl Strategy<Value = NewJob> {
                 unique_key,
                 idempotency_key,
                 timeout,
+                follow_ups,
             }
         },
     )

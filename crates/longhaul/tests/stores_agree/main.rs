@@ -12,8 +12,8 @@ use longhaul::{
     model::{Claim, Limits, Schedule, Seq, Status, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, End, Error, Filter, Fire, Fired, Insert, ItemWrite, Kind,
-        LogWrite, PageRequest, PutSchedule, Request, SqliteStore, StoredArtifact, Sweep, Write,
-        Written, sqlite::Options,
+        LogWrite, PageRequest, PutSchedule, Request, SqliteStore, StoredArtifact, StoredFollowUp,
+        Sweep, Write, Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -77,8 +77,33 @@ impl Known {
             max_attempts: 3,
             attempt_timeout: None,
             timeout: job.timeout,
+            follow_ups: self.follow_ups(job, number),
             created_at: self.now,
         }
+    }
+
+    fn follow_ups(&self, job: &NewJob, number: usize) -> Vec<StoredFollowUp> {
+        let mut follow_ups = Vec::new();
+        for (place, (on, kind, unique_key)) in job.follow_ups.iter().enumerate() {
+            follow_ups.push(StoredFollowUp {
+                on: on.clone(),
+                tell: Some("end".to_owned()),
+                after: Duration::from_secs(20 * place as u64),
+                name: format!("f{}-{number}-{place}", self.ids.len()),
+                kind: (*kind).to_owned(),
+                queue: job.queue.to_owned(),
+                priority: job.priority,
+                args_version: 1,
+                args: "{}".to_owned(),
+                labels: Labels::new(),
+                unique_key: unique_key.map(str::to_owned),
+                max_attempts: 2,
+                attempt_timeout: None,
+                timeout: job.timeout,
+                follow_ups: follow_ups.clone(),
+            });
+        }
+        follow_ups
     }
 
     fn id(&self, which: Index) -> JobId {
@@ -486,6 +511,7 @@ async fn use_up(store: &dyn Store, now: Timestamp) -> Seq {
         max_attempts: 1,
         attempt_timeout: None,
         timeout: None,
+        follow_ups: Vec::new(),
         created_at: now,
     };
     let inserted = store.insert(vec![job]).await.expect("insert");

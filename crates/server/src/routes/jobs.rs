@@ -120,6 +120,7 @@ pub(super) fn new_job(
         max_attempts: request.max_attempts,
         attempt_timeout: seconds("attemptTimeout", request.attempt_timeout)?,
         timeout: seconds("timeout", request.timeout)?,
+        follow_ups: Vec::new(),
     })
 }
 

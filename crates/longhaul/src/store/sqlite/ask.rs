@@ -8,10 +8,10 @@ use rusqlite::OptionalExtension;
 use super::{
     end::{Ended, end_row},
     error::Fault,
-    row,
+    follow, row,
     statements::Sql,
     sweep,
-    tx::Tx,
+    tx::{Standpoint, Tx},
 };
 use crate::{
     model::{Change, Illegal, Seq, next},
@@ -66,7 +66,11 @@ fn ask_one(
 }
 
 fn cancel(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illegal>, Fault> {
-    let (place, standing) = tx.standing(seq)?.ok_or(Error::NotFound(seq))?;
+    let Standpoint {
+        place,
+        standing,
+        followed,
+    } = tx.standing(seq)?.ok_or(Error::NotFound(seq))?;
     let to = match next(standing, Change::Cancel) {
         Ok(to) => to,
         Err(illegal) => return Ok(Err(illegal)),
@@ -86,12 +90,17 @@ fn cancel(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illega
         end_row(tx, seq, &ended)?;
         tx.sql.get(Sql::ItemsStop)?.execute((seq, now.0))?;
         tx.moved(place, standing.state, to);
+        if followed {
+            follow::insert(tx, seq)?;
+        }
     }
     Ok(Ok(()))
 }
 
 fn retry(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illegal>, Fault> {
-    let (place, standing) = tx.standing(seq)?.ok_or(Error::NotFound(seq))?;
+    let Standpoint {
+        place, standing, ..
+    } = tx.standing(seq)?.ok_or(Error::NotFound(seq))?;
     let change = Change::RetryByHand;
     let to = match next(standing, change) {
         Ok(to) => to,

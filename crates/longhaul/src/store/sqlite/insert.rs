@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::{
     error::{Fault, is_unique_violation},
-    row,
+    follow, row,
     statements::{Sql, chunk},
     tx::{Place, Tx},
 };
@@ -88,7 +88,16 @@ pub(super) fn insert_all(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Outcome
 
 /// Inserts a job. Refused, it has written nothing but names.
 pub(super) fn insert(tx: &mut Tx<'_>, job: &Insert) -> Result<Outcome, Fault> {
-    match plan(tx, job)? {
+    insert_one(tx, job, false)
+}
+
+/// Inserts a job that follows an end.
+pub(super) fn insert_following(tx: &mut Tx<'_>, job: &Insert) -> Result<Outcome, Fault> {
+    insert_one(tx, job, true)
+}
+
+fn insert_one(tx: &mut Tx<'_>, job: &Insert, follows: bool) -> Result<Outcome, Fault> {
+    match plan(tx, job, follows)? {
         Plan::Earlier(earlier) => Ok(earlier),
         Plan::New(planned) => write_one(tx, &planned),
     }
@@ -102,7 +111,7 @@ pub(super) fn insert_each(
     let mut answers = Vec::with_capacity(jobs.len());
     let mut planned = Vec::with_capacity(jobs.len());
     for (place, job) in jobs.iter().enumerate() {
-        match plan(tx, job) {
+        match plan(tx, job, false) {
             Ok(Plan::New(new)) => {
                 planned.push((place, new));
                 answers.push(Ok(new.outcome()));
@@ -145,7 +154,7 @@ pub(super) fn insert_many(tx: &mut Tx<'_>, jobs: &[Insert]) -> Result<Vec<Outcom
             write_many(tx, &planned)?;
             planned.clear();
         }
-        match plan(tx, job)? {
+        match plan(tx, job, false)? {
             Plan::Earlier(earlier) => answers.push(earlier),
             Plan::New(new) => {
                 answers.push(new.outcome());
@@ -180,8 +189,8 @@ fn write_one(tx: &mut Tx<'_>, planned: &Planned<'_>) -> Result<Outcome, Fault> {
     }
 }
 
-/// Sees that a job may be inserted, gives it its number and counts it.
-fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert) -> Result<Plan<'j>, Fault> {
+/// Sees that a job may be inserted, gives it its number and counts it. One that follows an end is taken by a full queue too.
+fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert, follows: bool) -> Result<Plan<'j>, Fault> {
     let kind = tx.kind(&job.kind)?.id;
     let owner = tx.intern(&job.owner)?;
     if has_key(job)
@@ -189,8 +198,13 @@ fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert) -> Result<Plan<'j>, Fault> {
     {
         return Ok(Plan::Earlier(earlier));
     }
+    for follow_up in &job.follow_ups {
+        follow::check(tx, follow_up)?;
+    }
     let queue = tx.intern(&job.queue)?;
-    tx.check_depth(queue, &job.queue)?;
+    if !follows {
+        tx.check_depth(queue, &job.queue)?;
+    }
     let place = Place { owner, kind, queue };
     tx.count(place, State::Pending, 1);
     Ok(Plan::New(Planned {
@@ -236,7 +250,9 @@ fn write_rows(tx: &mut Tx<'_>, planned: &[Planned<'_>]) -> rusqlite::Result<bool
         statement.raw_bind_parameter(at + 12, job.attempt_timeout.map(row::millis))?;
         statement.raw_bind_parameter(at + 13, job.timeout.map(row::millis))?;
         statement.raw_bind_parameter(at + 14, job.unique_key.as_deref())?;
-        at += 14;
+        let follow_ups = i64::try_from(job.follow_ups.len()).unwrap_or(i64::MAX);
+        statement.raw_bind_parameter(at + 15, follow_ups)?;
+        at += 15;
     }
     match statement.raw_execute() {
         Ok(_) => {}
@@ -269,7 +285,7 @@ fn labels(job: &Insert) -> rusqlite::Result<Option<String>> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// Writes what a job can be found by: its labels and its idempotency key.
+/// Writes what few jobs have: labels, follow-ups and an idempotency key.
 fn write_names(tx: &mut Tx<'_>, planned: &Planned<'_>) -> rusqlite::Result<()> {
     let Planned {
         job, seq, place, ..
@@ -277,6 +293,7 @@ fn write_names(tx: &mut Tx<'_>, planned: &Planned<'_>) -> rusqlite::Result<()> {
     for (name, value) in &job.labels {
         tx.sql.get(Sql::LabelInsert)?.execute((name, value, seq))?;
     }
+    follow::write(tx, *seq, &job.follow_ups)?;
     if let Some(key) = &job.idempotency_key {
         let expires_at = job.created_at + IDEMPOTENCY;
         tx.sql.get(Sql::KeyInsert)?.execute((

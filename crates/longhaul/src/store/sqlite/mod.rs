@@ -7,6 +7,7 @@ mod ask;
 mod claim;
 mod end;
 mod error;
+mod follow;
 mod insert;
 mod inspect;
 mod list;

@@ -24,11 +24,19 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::IdTaken`], [`Error::UnknownKind`], [`Error::QueueFull`] as at any submission; [`Error::Internal`] with what
-/// SQLite said, also for an `idempotency_key`, which the caller's own transaction makes needless.
+/// SQLite said, also for an `idempotency_key`, which the caller's own transaction makes needless, and for follow-ups, of
+/// which the view knows nothing.
 pub fn submit_in(connection: &Connection, job: &NewJob) -> Result<JobId, Error> {
     if job.idempotency_key.is_some() {
         return Err(Error::Internal(
             "a submission in the caller's transaction has no idempotency key: use a unique key"
+                .to_owned(),
+        ));
+    }
+    if !job.follow_ups.is_empty() {
+        return Err(Error::Internal(
+            "a submission in the caller's transaction has no follow-ups: submit them in the job's own run, or submit through \
+             the engine"
                 .to_owned(),
         ));
     }

@@ -69,10 +69,15 @@ pub(super) fn remove(tx: &mut Tx<'_>, seq: Seq) -> Result<Vec<String>, Fault> {
                 kind: row.get(1)?,
                 queue: row.get(2)?,
             };
-            Ok((place, row::state(row, 3)?, row::labels(row, 4)?))
+            Ok((
+                place,
+                row::state(row, 3)?,
+                row::labels(row, 4)?,
+                row.get::<_, u32>(5)?,
+            ))
         })
         .optional()?;
-    let Some((place, state, labels)) = found else {
+    let Some((place, state, labels, follow_ups)) = found else {
         return Ok(Vec::new());
     };
     let locations: rusqlite::Result<Vec<String>> = tx
@@ -82,6 +87,9 @@ pub(super) fn remove(tx: &mut Tx<'_>, seq: Seq) -> Result<Vec<String>, Fault> {
         .collect();
     let locations = locations?;
     remove_labels(tx, seq, &labels)?;
+    if follow_ups > 0 {
+        tx.sql.get(Sql::DeleteFollowUps)?.execute([seq])?;
+    }
     for delete in [
         Sql::DeleteJobs,
         Sql::DeleteArgs,

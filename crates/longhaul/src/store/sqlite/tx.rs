@@ -51,6 +51,17 @@ pub(super) struct Place {
     pub(super) queue: i64,
 }
 
+/// Where a job stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standpoint {
+    /// Where it is counted.
+    pub(super) place: Place,
+    /// What the transition function must know of it.
+    pub(super) standing: Standing,
+    /// Whether jobs follow its ends.
+    pub(super) followed: bool,
+}
+
 /// A change of counts that is not written yet.
 #[derive(Clone, Copy, Debug)]
 struct Delta {
@@ -386,8 +397,8 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Where a job is counted and what the transition function must know of it.
-    pub(super) fn standing(&mut self, seq: Seq) -> rusqlite::Result<Option<(Place, Standing)>> {
+    /// Where a job stands.
+    pub(super) fn standing(&mut self, seq: Seq) -> rusqlite::Result<Option<Standpoint>> {
         let statement = self.sql.get(Sql::Standing)?;
         let found = statement.query_row([seq], |row| {
             let place = Place {
@@ -400,7 +411,11 @@ impl<'c> Tx<'c> {
                 cancel_requested: row.get(4)?,
                 failed_items: row.get(5)?,
             };
-            Ok((place, standing))
+            Ok(Standpoint {
+                place,
+                standing,
+                followed: row.get::<_, u32>(10)? > 0,
+            })
         });
         found.optional()
     }

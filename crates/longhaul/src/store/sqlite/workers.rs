@@ -11,10 +11,11 @@ use super::{
     claim::living,
     end::{Ended, Run, end_row, note_attempt},
     error::Fault,
+    follow,
     insert::wait,
     row,
     statements::Sql,
-    tx::{Place, Tx},
+    tx::{Place, Standpoint, Tx},
 };
 use crate::{
     model::{AttemptEnd, Change, Job, Seq, Standing, WorkerId, next, spread},
@@ -150,6 +151,7 @@ struct Lost {
     run: Run,
     rescues: u32,
     check_every: Option<Duration>,
+    followed: bool,
 }
 
 fn rescue_one(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<(), Fault> {
@@ -173,6 +175,7 @@ fn rescue_one(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<(), Fault> {
             },
             rescues: row.get(8)?,
             check_every: row::maybe_span(row, 9)?,
+            followed: row.get::<_, u32>(10)? > 0,
         })
     })?;
     if lost.standing.state == State::Pending {
@@ -207,6 +210,9 @@ fn rescue_one(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<(), Fault> {
     tx.sql.get(Sql::ItemsStop)?.execute((seq, now.0))?;
     note_attempt(tx, &lost.run, now, AttemptEnd::Rescued, None)?;
     tx.moved(lost.place, State::Running, to);
+    if lost.followed && to.is_ended() {
+        follow::insert(tx, seq)?;
+    }
     Ok(())
 }
 
@@ -223,7 +229,11 @@ pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Job>, Fault>
         "the job took longer than it may as a whole",
     );
     for seq in &seqs {
-        let (place, standing) = tx.standing(*seq)?.ok_or(Error::NotFound(*seq))?;
+        let Standpoint {
+            place,
+            standing,
+            followed,
+        } = tx.standing(*seq)?.ok_or(Error::NotFound(*seq))?;
         let to = next(standing, Change::Deadline)
             .map_err(|illegal| Error::Internal(illegal.to_string()))?;
         let ended = Ended {
@@ -236,6 +246,9 @@ pub(super) fn expire(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Job>, Fault>
         end_row(tx, *seq, &ended)?;
         tx.sql.get(Sql::ItemsStop)?.execute((*seq, now.0))?;
         tx.moved(place, State::Pending, to);
+        if followed {
+            follow::insert(tx, *seq)?;
+        }
     }
     jobs(tx, &seqs)
 }

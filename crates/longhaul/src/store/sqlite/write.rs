@@ -10,13 +10,13 @@ use rusqlite::{OptionalExtension, Row};
 use super::{
     end,
     error::Fault,
-    insert, row,
+    follow, insert, row,
     statements::{Sql, array, chunk, range},
     tx::{Place, Tx},
 };
 use crate::{
     model::{Seq, Standing},
-    store::{End, Error, ItemWrite, Write, Written},
+    store::{End, Error, Inserted, ItemWrite, Write, Written},
 };
 
 /// A job as the fence finds it, and as the write leaves it.
@@ -40,6 +40,8 @@ pub(super) struct Held {
     items_failed: u32,
     lines: u64,
     rescues: u32,
+    /// Whether jobs follow its ends.
+    pub(super) followed: bool,
 }
 
 impl Held {
@@ -123,11 +125,13 @@ fn complete_many(
         found.insert(seq, job);
     }
     drop(rows);
-    let mut groups: Vec<(i64, Timestamp, Vec<Seq>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let mut results: Vec<(Seq, &str)> = Vec::new();
     for write in writes {
         let found = found.get_mut(&write.claim.job);
         let (Some(job), Some(end @ End::Complete { result })) = (found, &write.end) else {
+            // What follows its end must find the jobs before it ended.
+            complete_groups(tx, &mut groups)?;
             answers.push(write_one(tx, write)?);
             continue;
         };
@@ -155,7 +159,16 @@ fn complete_many(
             first_line: job.lines + 1,
         });
     }
-    for (kind, now, seqs) in groups {
+    complete_groups(tx, &mut groups)?;
+    Ok(write_results(tx, &results)?)
+}
+
+/// Jobs that complete alike: kind, time, and their numbers.
+type Group = (i64, Timestamp, Vec<Seq>);
+
+/// Completes the jobs of each group.
+fn complete_groups(tx: &mut Tx<'_>, groups: &mut Vec<Group>) -> rusqlite::Result<()> {
+    for (kind, now, seqs) in groups.drain(..) {
         let sweep_at = now.0.saturating_add(tx.sweep_after(kind)?);
         match range(&seqs) {
             Some((first, last)) => {
@@ -168,7 +181,7 @@ fn complete_many(
                 .execute((array(seqs), now.0, sweep_at))?,
         };
     }
-    Ok(write_results(tx, &results)?)
+    Ok(())
 }
 
 fn write_results(tx: &mut Tx<'_>, mut results: &[(Seq, &str)]) -> rusqlite::Result<()> {
@@ -225,6 +238,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         items_failed: row.get(10)?,
         lines: row::unsigned(row, 11)?,
         rescues: row.get(12)?,
+        followed: row.get::<_, u32>(13)? > 0,
     })
 }
 
@@ -275,11 +289,15 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
         _ => held.state,
     };
     // After the end, so that the next of a series may take over the unique key.
-    let jobs = insert::insert_many(tx, &write.jobs)?
+    let mut jobs: Vec<Inserted> = insert::insert_many(tx, &write.jobs)?
         .into_iter()
         .zip(&write.jobs)
         .map(|(outcome, job)| outcome.of(job.id.clone()))
         .collect();
+    // Last, as nothing may be refused any more.
+    if held.followed && state.is_ended() {
+        jobs.extend(follow::insert(tx, write.claim.job)?);
+    }
     Ok(Written::Done {
         state,
         revision: held.revision,

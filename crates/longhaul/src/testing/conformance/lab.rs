@@ -59,6 +59,7 @@ pub(super) fn job(name: &str) -> Insert {
         max_attempts: 3,
         attempt_timeout: None,
         timeout: None,
+        follow_ups: Vec::new(),
         created_at: at(0),
     }
 }

@@ -22,6 +22,7 @@
 //! - `attempts` counts failed attempts only; a run whose cancel was requested ends as cancelled and spends none;
 //! - a check that is parked may write and end without a new claim;
 //! - a retry by hand is refused while another job lives under its unique key;
+//! - what follows an end does so once for each end, and nothing about it keeps a job from ending;
 //! - a pause stops claims alone: what runs writes and ends, a parked check may go on, requests and deadlines take effect;
 //! - a schedule that is put, paused or fired is so only in the revision that was read;
 //! - a sweep leaves alone what does not stand at its end any more.
@@ -33,6 +34,7 @@ pub mod cancels;
 pub mod checks;
 pub mod claims;
 pub mod fencing;
+pub mod follows;
 pub mod lists;
 pub mod pauses;
 pub mod reads;
@@ -228,6 +230,18 @@ macro_rules! __behaviours {
                 a_removed_job_takes_no_write
                 a_stale_check_writes_nothing
                 a_job_that_was_failed_takes_no_write
+            }
+            follows {
+                a_job_follows_an_end
+                ends_are_told_apart
+                a_cancel_is_followed
+                an_end_without_a_run_is_followed
+                each_end_is_followed
+                follow_ups_wait_and_are_followed
+                nothing_keeps_a_job_from_its_end
+                an_unknown_kind_follows_nothing
+                ends_written_together_are_followed
+                follow_ups_go_with_their_job
             }
             lists {
                 pending_jobs_are_told_apart_by_their_start

@@ -52,6 +52,9 @@ impl Tables {
             } => *cancel_requested = Some(now),
             _ => row.end(state, now),
         });
+        if state.is_ended() {
+            self.follow(seq);
+        }
         Ok(())
     }
 

@@ -7,15 +7,17 @@ use longhaul_types::{ItemCounts, Progress, Timestamp};
 use super::tables::{Row, Tables};
 use crate::{
     model::{Job, Seq, Status},
-    store::{Error, IDEMPOTENCY, Insert, Inserted},
+    store::{Error, IDEMPOTENCY, Insert, Inserted, StoredFollowUp},
 };
 
 impl Tables {
     /// As in a database, a call that is refused may leave a gap in the numbers.
     pub(super) fn insert(&mut self, jobs: Vec<Insert>) -> Result<Vec<Inserted>, Error> {
         let last_seq = self.last_seq;
-        let inserted: Result<Vec<_>, _> =
-            jobs.into_iter().map(|job| self.insert_one(job)).collect();
+        let inserted: Result<Vec<_>, _> = jobs
+            .into_iter()
+            .map(|job| self.insert_one(job, false))
+            .collect();
         if inserted.is_err() {
             for seq in last_seq + 1..=self.last_seq {
                 self.remove(seq);
@@ -25,7 +27,7 @@ impl Tables {
     }
 
     /// Keys are looked at before depth and id: who submits again must get the first job, not a complaint.
-    fn insert_one(&mut self, job: Insert) -> Result<Inserted, Error> {
+    fn insert_one(&mut self, job: Insert, follows: bool) -> Result<Inserted, Error> {
         if !self.kinds.contains_key(&job.kind) {
             return Err(Error::UnknownKind(job.kind));
         }
@@ -36,11 +38,12 @@ impl Tables {
                 new: false,
             });
         }
+        self.check_kinds(&job.follow_ups)?;
         let depth = self
             .pending
             .get(&job.queue)
             .map_or(0, |queue| queue.len() as u64);
-        if depth >= self.queue_depth {
+        if depth >= self.queue_depth && !follows {
             return Err(Error::QueueFull {
                 queue: job.queue,
                 limit: self.queue_depth,
@@ -58,6 +61,31 @@ impl Tables {
         };
         self.put(row);
         Ok(inserted)
+    }
+
+    /// Refuses follow-ups that could not be inserted once their time has come.
+    fn check_kinds(&self, follow_ups: &[StoredFollowUp]) -> Result<(), Error> {
+        for follow_up in follow_ups {
+            if !self.kinds.contains_key(&follow_up.kind) {
+                return Err(Error::UnknownKind(follow_up.kind.clone()));
+            }
+            self.check_kinds(&follow_up.follow_ups)?;
+        }
+        Ok(())
+    }
+
+    /// Inserts what follows the end of a job that has just ended. Nothing about it keeps the job from ending.
+    pub(super) fn follow(&mut self, ended: Seq) -> Vec<Inserted> {
+        let Some(row) = self.rows.get(&ended) else {
+            return Vec::new();
+        };
+        let follow_ups = row.follow_ups.iter();
+        let new: Vec<Insert> = follow_ups
+            .filter_map(|follow_up| follow_up.of(&row.job))
+            .collect();
+        new.into_iter()
+            .filter_map(|job| self.insert_one(job, true).ok())
+            .collect()
     }
 
     /// The job that this owner submitted under this idempotency key within [`IDEMPOTENCY`].
@@ -122,6 +150,7 @@ fn row(seq: Seq, insert: Insert) -> Row {
         result: None,
         checkpoint: None,
         idempotency_key: insert.idempotency_key,
+        follow_ups: insert.follow_ups,
         claimed_at: Timestamp::default(),
         life: 0,
         check_every: Duration::ZERO,

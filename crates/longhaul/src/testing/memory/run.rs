@@ -92,7 +92,13 @@ impl Tables {
             }
         });
         match self.insert(inserts) {
-            Ok(jobs) => self.written(seq, jobs, first_line),
+            Ok(mut jobs) => {
+                // A run held the job until now: an end is this write's.
+                if self.rows[&seq].job.state().is_ended() {
+                    jobs.extend(self.follow(seq));
+                }
+                self.written(seq, jobs, first_line)
+            }
             Err(error) => {
                 if let Some(before) = before {
                     self.restore(before);

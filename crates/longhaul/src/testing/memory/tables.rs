@@ -13,7 +13,7 @@ use crate::{
         Attempt, AttemptEnd, Change, Illegal, Job, Limits, Scheduled, Seq, Standing, Status, Token,
         WorkerId, next,
     },
-    store::{Error, ItemWrite, Kind, LogWrite, StoredArtifact},
+    store::{Error, ItemWrite, Kind, LogWrite, StoredArtifact, StoredFollowUp},
 };
 
 /// Time from an end to the sweeper's first visit when nobody has declared the kind.
@@ -66,6 +66,7 @@ pub(super) struct Row {
     pub(super) result: Option<String>,
     pub(super) checkpoint: Option<String>,
     pub(super) idempotency_key: Option<String>,
+    pub(super) follow_ups: Vec<StoredFollowUp>,
     /// When the latest claim was made, and in which life of its worker.
     pub(super) claimed_at: Timestamp,
     pub(super) life: u64,

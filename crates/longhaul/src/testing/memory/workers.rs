@@ -175,6 +175,10 @@ impl Tables {
                 self.change(seq, |row| change(row).map(|()| seq))
                     .transpose()?,
             );
+            // None of them had ended before.
+            if self.rows[&seq].job.state().is_ended() {
+                self.follow(seq);
+            }
         }
         Ok(changed
             .iter()

@@ -1,2 +1,2 @@
-SELECT owner, kind, queue, state, cancel_requested IS NOT NULL, items_failed > 0, wait, reason, claim, unique_key
+SELECT owner, kind, queue, state, cancel_requested IS NOT NULL, items_failed > 0, wait, reason, claim, unique_key, follow_ups
 FROM longhaul_jobs WHERE seq = ?1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul_follow_ups WHERE job = ?1
