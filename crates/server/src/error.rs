@@ -71,6 +71,12 @@ pub enum Error {
         /// Its file.
         path: PathBuf,
     },
+    /// What was said of a secret can not be.
+    #[error("a secret: {0}")]
+    BadSecret(&'static str),
+    /// The file of secrets is none.
+    #[error("{0} is no file of secrets; move it away and set them anew")]
+    BadSecretFile(PathBuf),
 }
 
 impl Error {

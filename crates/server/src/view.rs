@@ -49,6 +49,15 @@ pub(crate) fn shown_detail(app: &App, detail: Detail) -> JobView {
     }
 }
 
+/// A job that has ended, with its args and result.
+pub(crate) fn ended_detail(detail: Detail, now: Timestamp) -> JobView {
+    JobView {
+        args: Some(detail.args),
+        results: detail.result,
+        ..job(detail.job, now)
+    }
+}
+
 /// What a pending job waits for next.
 fn waiting_for(job: &Job, now: Timestamp, paused: bool) -> Option<WaitingFor> {
     let Status::Pending { run_at, .. } = job.status else {

@@ -49,6 +49,56 @@ pub struct SubmitRequest {
     /// Seconds the whole job may take from its first start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<f64>,
+    /// Who is told of the job's end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookRequest>,
+    /// Jobs that follow its end, inserted in the very commit of that end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
+    pub follow_ups: Vec<FollowUpRequest>,
+}
+
+/// Who is told of a job's end: by a POST, signed as Standard Webhooks say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebhookRequest {
+    /// Where to: `http://` or `https://`, without a user or a password.
+    pub url: String,
+    /// The ends to tell of, `completed`, `failed` or `cancelled`; none named means every end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<State>,
+    /// The secret that signs, whose value begins with `whsec_`; not signed without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretName>,
+}
+
+/// A secret of the server, by its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SecretName {
+    /// Its name.
+    #[serde(rename = "$secret")]
+    pub name: String,
+}
+
+/// A job that follows the end of another. Its owner is that of the other, its id is made anew each time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FollowUpRequest {
+    /// The ends that it follows, `completed`, `failed` or `cancelled`; none named means every end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<State>,
+    /// The member of its args under which it is told of that end: `jobId`, `kind`, `state`, `revision`, `endedAt`, `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tell: Option<String>,
+    /// Seconds after that end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<f64>,
+    /// The job; it has no id, no `runAt` and is not held.
+    pub job: SubmitRequest,
 }
 
 /// Answer to a submission, status 202.

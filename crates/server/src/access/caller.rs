@@ -7,7 +7,7 @@ use longhaul::Engine;
 use longhaul_types::{ErrorCode, Scope, token::fits};
 
 use super::{Door, limits::StreamSlot, right::Right, tokens::Live};
-use crate::answer::Refusal;
+use crate::{answer::Refusal, outgoing::Reach};
 
 /// By what somebody was let in.
 #[derive(Clone, Debug)]
@@ -66,6 +66,15 @@ impl Caller {
     /// Whose jobs they see; everybody's when none.
     pub(crate) fn sees(&self) -> Option<&str> {
         self.sees.as_deref()
+    }
+
+    /// Which addresses their jobs may have this server call.
+    pub(crate) fn reach(&self) -> Reach {
+        match &self.pass {
+            Pass::User(_) | Pass::Administrator | Pass::Open => Reach::Private,
+            Pass::Token(live) if live.token.scopes.contains(&Scope::Admin) => Reach::Private,
+            Pass::Token(_) => Reach::Public,
+        }
     }
 
     /// Whether they have the right that a route needs.

@@ -5,9 +5,9 @@ mod schedules;
 use longhaul_types::{
     ErrorCode, Event, ItemState, JobId, Problem, Scope, State,
     body::{
-        ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer, Health,
-        ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
-        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer,
+        FollowUpRequest, Health, ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage,
+        QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
     filter::MAX_FILTER,
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
@@ -496,6 +496,8 @@ fn submit() -> Entry {
         ErrorCode::OwnerLimit,
     ]);
     entry.learn::<SubmitRequest>();
+    // Each refers to the other: the schema of the one stops at the other.
+    entry.learn::<FollowUpRequest>();
     entry.learn::<SubmitAnswer>();
     entry.learn::<SubmitManyAnswer>();
     let many = Array::new(Ref::from_schema_name(SubmitRequest::name()));

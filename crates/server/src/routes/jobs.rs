@@ -10,12 +10,15 @@ use axum::{
 };
 use longhaul::{
     JobHandle, NewJob,
-    model::{Seq, Start},
+    model::{FollowUp, Seq, Start},
     store::{Filter, PageRequest},
 };
 use longhaul_types::{
-    Timestamp,
-    body::{JobPage, ListCut, SubmitAnswer, SubmitManyAnswer, SubmitRequest, TotalIs},
+    ErrorCode, Timestamp,
+    body::{
+        FollowUpRequest, JobPage, ListCut, SubmitAnswer, SubmitManyAnswer, SubmitRequest, TotalIs,
+        WebhookRequest,
+    },
 };
 
 use super::App;
@@ -25,7 +28,7 @@ use crate::{
     filter,
     query::Query,
     request::Json,
-    view,
+    view, webhook,
 };
 
 /// Most jobs of a page, and how many it has when nothing is said.
@@ -96,6 +99,13 @@ pub(super) fn new_job(
         };
         caller.may_submit(&request.kind, queue)?;
     }
+    if request.kind == webhook::KIND {
+        // Its args say which addresses it may reach, and only this server knows.
+        return Err(Refusal::new(
+            ErrorCode::Forbidden,
+            "jobs of this kind are made by the server: give the job that it is to tell of a 'webhook'",
+        ));
+    }
     let start = match (request.held, request.run_at) {
         (true, Some(_)) => return Err(Refusal::bad("a job is held, or has a runAt, not both")),
         (true, None) => Start::Held,
@@ -120,8 +130,32 @@ pub(super) fn new_job(
         max_attempts: request.max_attempts,
         attempt_timeout: seconds("attemptTimeout", request.attempt_timeout)?,
         timeout: seconds("timeout", request.timeout)?,
-        follow_ups: Vec::new(),
+        follow_ups: follow_ups(app, caller, request.follow_ups, request.webhook)?,
     })
+}
+
+/// What follows the job: each is let in as if it were submitted by itself.
+fn follow_ups(
+    app: &App,
+    caller: &Caller,
+    requests: Vec<FollowUpRequest>,
+    webhook: Option<WebhookRequest>,
+) -> Result<Vec<FollowUp>, Refusal> {
+    let mut follow_ups = Vec::with_capacity(requests.len() + 1);
+    for request in requests {
+        follow_ups.push(FollowUp {
+            on: request.on,
+            tell: request.tell,
+            after: seconds("after", request.after)?.unwrap_or_default(),
+            job: new_job(app, caller, request.job, None)?,
+        });
+    }
+    if let Some(request) = webhook {
+        let follow_up = webhook::follow_up(&request, caller.reach())
+            .map_err(|error| Refusal::bad(format!("webhook: {error}")))?;
+        follow_ups.push(follow_up);
+    }
+    Ok(follow_ups)
 }
 
 pub(super) fn seconds(name: &str, value: Option<f64>) -> Result<Option<Duration>, Refusal> {

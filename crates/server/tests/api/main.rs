@@ -19,4 +19,5 @@ mod raw;
 mod schedules;
 mod submission;
 mod support;
+mod webhooks;
 mod workers;
