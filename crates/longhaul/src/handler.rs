@@ -156,6 +156,9 @@ pub struct Policy {
     pub grace: Duration,
     /// How long what a job leaves is kept.
     pub retention: Retention,
+    /// Whether the program itself makes the args: a job that is not marked by [`NewJob::internal`](crate::NewJob::internal)
+    /// is refused, so that no caller from outside can say what only the program may.
+    pub internal: bool,
 }
 
 /// The queue of kinds that name none.
@@ -171,6 +174,7 @@ impl Default for Policy {
             timeout: None,
             grace: Duration::from_secs(10),
             retention: Retention::default(),
+            internal: false,
         }
     }
 }

@@ -79,6 +79,9 @@ pub enum Error {
         /// The text, shortened.
         value: String,
     },
+    /// Jobs of this kind are made by the program itself.
+    #[error("jobs of kind '{0}' are made by the server itself, and submitted by nobody")]
+    InternalKind(String),
     /// A follow-up asks for what follow-ups do not have.
     #[error("a follow-up {0}")]
     FollowUp(&'static str),
@@ -164,6 +167,7 @@ impl Error {
             | Self::FollowUp(_)
             | Self::AmbiguousArgs { .. }
             | Self::DuplicateKind(_) => ErrorCode::BadRequest,
+            Self::InternalKind(_) => ErrorCode::Forbidden,
             Self::ClaimLost => ErrorCode::ClaimLost,
             Self::Artifacts(error) => match error {
                 artifacts::Error::TooLarge(_) => ErrorCode::TooLarge,

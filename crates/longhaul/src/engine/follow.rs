@@ -51,14 +51,10 @@ impl Core {
         if depth > DEPTH && !own.is_empty() {
             return Err(Error::FollowUp("has follow-ups too deep: 4 levels at most"));
         }
-        let added: Vec<FollowUp> = match by_rules {
-            true => self
-                .follow_rules
-                .iter()
-                .flat_map(|rule| rule(job))
-                .collect(),
-            false => Vec::new(),
-        };
+        let mut added: Vec<FollowUp> = Vec::new();
+        if by_rules {
+            added.extend(self.follow_rules.iter().flat_map(|rule| rule(job)));
+        }
         let own = own.into_iter().map(|one| (one, true));
         let added = added.into_iter().map(|one| (one, false));
         own.chain(added)

@@ -56,15 +56,35 @@ impl Core {
     pub(super) fn resolve_alone(&self, job: NewJob, now: Timestamp) -> Result<Insert, Error> {
         self.check_limits(&job)?;
         let registered = self.registry.get(&job.kind);
-        let kind = match registered {
-            Some(registered) => registered.declaration(&job.kind),
+        let declared;
+        let (version, queue, max_attempts, attempt_timeout, timeout) = if let Some(own) = registered
+        {
+            let policy = &own.policy;
+            if policy.internal && !job.internal {
+                return Err(Error::InternalKind(job.kind));
+            }
+            let times = (policy.attempt_timeout, policy.timeout);
+            (
+                own.version,
+                &policy.queue,
+                policy.max_attempts,
+                times.0,
+                times.1,
+            )
+        } else {
             // Of a worker elsewhere; a kind that nobody declared is the store's to refuse.
-            None => self
-                .kinds
-                .get(&job.kind)
-                .unwrap_or_else(|| store::Kind::new(&job.kind)),
+            let unknown = || store::Kind::new(&job.kind);
+            declared = self.kinds.get(&job.kind).unwrap_or_else(unknown);
+            let times = (declared.attempt_timeout, declared.timeout);
+            (
+                declared.version,
+                &declared.queue,
+                declared.max_attempts,
+                times.0,
+                times.1,
+            )
         };
-        let args_version = job.args_version.unwrap_or(kind.version);
+        let args_version = job.args_version.unwrap_or(version);
         // Args that name secrets are whole only when the job runs.
         let whole = self.secrets.is_none() || !secrets::named_in(&job.args);
         if let Some(registered) = registered.filter(|_| whole) {
@@ -91,7 +111,7 @@ impl Core {
             },
             owner: job.owner,
             kind: job.kind,
-            queue: job.queue.unwrap_or(kind.queue),
+            queue: job.queue.unwrap_or_else(|| queue.clone()),
             priority: job.priority,
             args_version,
             args: job.args,
@@ -100,9 +120,9 @@ impl Core {
             run_at,
             unique_key: job.unique_key,
             idempotency_key: job.idempotency_key,
-            max_attempts: job.max_attempts.unwrap_or(kind.max_attempts).max(1),
-            attempt_timeout: job.attempt_timeout.or(kind.attempt_timeout),
-            timeout: job.timeout.or(kind.timeout),
+            max_attempts: job.max_attempts.unwrap_or(max_attempts).max(1),
+            attempt_timeout: job.attempt_timeout.or(attempt_timeout),
+            timeout: job.timeout.or(timeout),
             follow_ups: Vec::new(),
             created_at: now,
         })

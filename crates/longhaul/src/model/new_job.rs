@@ -41,6 +41,8 @@ pub struct NewJob {
     pub timeout: Option<Duration>,
     /// Jobs that follow its ends.
     pub follow_ups: Vec<FollowUp>,
+    /// Whether its args are the program's own, as kinds that are internal need it.
+    pub internal: bool,
 }
 
 /// When a new job may run.
@@ -76,6 +78,7 @@ impl NewJob {
             attempt_timeout: None,
             timeout: None,
             follow_ups: Vec::new(),
+            internal: false,
         }
     }
 
@@ -168,6 +171,13 @@ impl NewJob {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// With args that are the program's own. Never of a job that somebody else describes.
+    #[must_use]
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
         self
     }
 

@@ -14,7 +14,7 @@ use longhaul::{
     store::{Filter, PageRequest},
 };
 use longhaul_types::{
-    ErrorCode, Timestamp,
+    Timestamp,
     body::{
         FollowUpRequest, JobPage, ListCut, SubmitAnswer, SubmitManyAnswer, SubmitRequest, TotalIs,
         WebhookRequest,
@@ -99,13 +99,6 @@ pub(super) fn new_job(
         };
         caller.may_submit(&request.kind, queue)?;
     }
-    if request.kind == webhook::KIND {
-        // Its args say which addresses it may reach, and only this server knows.
-        return Err(Refusal::new(
-            ErrorCode::Forbidden,
-            "jobs of this kind are made by the server: give the job that it is to tell of a 'webhook'",
-        ));
-    }
     let start = match (request.held, request.run_at) {
         (true, Some(_)) => return Err(Refusal::bad("a job is held, or has a runAt, not both")),
         (true, None) => Start::Held,
@@ -131,6 +124,7 @@ pub(super) fn new_job(
         attempt_timeout: seconds("attemptTimeout", request.attempt_timeout)?,
         timeout: seconds("timeout", request.timeout)?,
         follow_ups: follow_ups(app, caller, request.follow_ups, request.webhook)?,
+        internal: false,
     })
 }
 

@@ -99,7 +99,7 @@ impl Handler for Webhook {
     type Output = Delivered;
 
     async fn run(&self, delivery: Delivery, job: &Context) -> Result<Outcome<Delivered>, Failure> {
-        let url = outgoing::parse(&delivery.url).map_err(refused)?;
+        let url = outgoing::parse(&delivery.url).map_err(|error| refused(&error))?;
         let key = delivery.secret.as_deref().map(SigningKey::new);
         let key = key
             .transpose()
@@ -108,7 +108,7 @@ impl Handler for Webhook {
         let target = self.outgoing.target_of(&url, delivery.reach).await;
         let client = target
             .and_then(|target| target.client(self.time))
-            .map_err(refused)?;
+            .map_err(|error| refused(&error))?;
         tokio::select! {
             biased;
             stop = job.stopped() => Err(stop.into()),
@@ -121,13 +121,14 @@ impl Handler for Webhook {
             queue: QUEUE.to_owned(),
             max_attempts: self.max_attempts,
             backoff: self.backoff,
+            internal: true,
             ..Policy::default()
         }
     }
 }
 
 /// What a target that is not called means for its delivery.
-fn refused(error: outgoing::Error) -> Failure {
+fn refused(error: &outgoing::Error) -> Failure {
     use longhaul_types::ErrorCode::{BadRequest, TargetRefused};
     let message = error.to_string();
     match error {
@@ -148,7 +149,7 @@ pub fn follow_up(request: &WebhookRequest, reach: Reach) -> Result<FollowUp, out
     if let Some(secret) = &request.secret {
         args["secret"] = json!(secret);
     }
-    let job = NewJob::raw(KIND, args.to_string());
+    let job = NewJob::raw(KIND, args.to_string()).internal();
     Ok(FollowUp::new(job)
         .on(request.events.iter().copied())
         .tell("ended"))
