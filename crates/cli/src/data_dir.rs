@@ -47,6 +47,11 @@ impl DataDir {
         self.path.join("jobs.db")
     }
 
+    /// The secrets that jobs name.
+    pub fn secrets(&self) -> PathBuf {
+        self.path.join("secrets.json")
+    }
+
     /// Verified blobs that are kept for a while.
     pub fn results(&self) -> PathBuf {
         self.path.join("results")

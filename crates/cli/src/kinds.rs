@@ -3,6 +3,7 @@
 //! Invariant: a kind whose args name a program, a path or an address is taken over the unix socket alone.
 
 use longhaul::engine::Builder;
+use longhaul_server::{outgoing::Outgoing, webhook::Webhook};
 use longhaul_walrus::{
     cache::Cache,
     fetch::Fetch,
@@ -17,8 +18,8 @@ const RETRIEVALS: u32 = 4;
 /// Monitors and syncs that run at a time: each has one connection and waits most of the time.
 const FOLLOWERS: u32 = 16;
 
-/// An engine with every kind, and with the results that it keeps.
-pub fn register(builder: Builder, results: Cache) -> Builder {
+/// An engine with every kind, with the results that it keeps, and with the guard of its calls.
+pub fn register(builder: Builder, results: Cache, outgoing: Outgoing) -> Builder {
     let retrieve = Retrieve::default().cache(results);
     builder
         .register(RunJob)
@@ -26,6 +27,7 @@ pub fn register(builder: Builder, results: Cache) -> Builder {
         .register(retrieve)
         .register(Monitor)
         .register(CatchUp)
+        .register(Webhook::new(outgoing))
         .queue(retrieve::QUEUE, RETRIEVALS)
         .queue(follow::QUEUE, FOLLOWERS)
 }

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     commands::{
         bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
-        sandbox, schedules, serve, service, start, status, submit, token, watch, workers,
+        sandbox, schedules, secret, serve, service, start, status, submit, token, watch, workers,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -62,6 +62,8 @@ enum Command {
     Token(token::Args),
     /// List workers, here and elsewhere, with what they hold
     Workers(workers::Args),
+    /// Set, list or remove secrets that jobs name in their args
+    Secret(secret::Args),
     /// Run the server here, until it is told to stop
     Serve(serve::Args),
     /// Have systemd run the server, from login or boot on
@@ -133,6 +135,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Schedule(args) => schedules::run(args, settings).await,
             Command::Token(args) => token::run(args, settings).await,
             Command::Workers(args) => workers::run(args, settings).await,
+            Command::Secret(args) => secret::run(args, settings),
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),

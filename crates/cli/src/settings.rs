@@ -10,6 +10,7 @@ use std::{
     str::FromStr,
 };
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::exit::{Fail, Result};
@@ -74,7 +75,14 @@ enum Place {
 }
 
 /// Keys that only the user's own file may hold.
-const TRUSTED: [&str; 4] = ["data_dir", "url", "token_file", "serve"];
+const TRUSTED: [&str; 6] = [
+    "data_dir",
+    "url",
+    "token_file",
+    "serve",
+    "allow_targets",
+    "webhooks",
+];
 /// Keys that either file may hold: defaults of submissions, and the settings of `waltodo`.
 const HARMLESS: [&str; 2] = ["queue", "waltodo"];
 /// The project's file, looked for in the working folder and those above it.
@@ -224,6 +232,18 @@ impl Settings {
         }
     }
 
+    /// A setting that the user's own file alone may hold.
+    pub fn own<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let Some(file) = &self.user else {
+            return Ok(None);
+        };
+        let value = file.table.get(key).cloned();
+        value.map(Value::try_into).transpose().map_err(|error| {
+            let shown = file.path.display();
+            Fail::usage(format!("{shown}: {key}: {}", error.message()))
+        })
+    }
+
     fn folder_setting(&self) -> Result<Option<(Place, String)>> {
         let flag = self.global.data_dir.as_deref().map(path_text);
         self.trusted(flag.transpose()?, "LONGHAUL_DATA_DIR", "data_dir")
@@ -291,7 +311,7 @@ impl File {
             };
             return Err(
                 Fail::usage(format!("{shown}: '{key}' {why}")).hint(if trusted {
-                    "Known are: data_dir, url, token_file, queue and the tables serve and waltodo."
+                    "Known are: data_dir, url, token_file, queue, allow_targets, and the tables serve, waltodo and webhooks."
                 } else {
                     "Which server gets your jobs is set by a flag, the environment or your own file."
                 }),

@@ -15,6 +15,7 @@ pub mod retry;
 pub mod run;
 pub mod sandbox;
 pub mod schedules;
+pub mod secret;
 pub mod serve;
 pub mod service;
 pub mod start;

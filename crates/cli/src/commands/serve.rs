@@ -14,7 +14,9 @@ use std::{
 
 use longhaul::{Engine, engine, store};
 use longhaul_server::{
-    AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, Server, StopReason,
+    AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, SecretFile, Server, StopReason,
+    outgoing::{self, Outgoing},
+    webhook,
 };
 use longhaul_walrus::cache::Cache;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -50,6 +52,9 @@ pub struct Args {
     /// Answer over TCP to this name too, as clients write it: NAME or NAME:PORT
     #[arg(long, value_name = "NAME", requires = "listen")]
     host: Vec<String>,
+    /// Let every job that calls an address call this one, private as it may be: as the job names it
+    #[arg(long, value_name = "HOST:PORT")]
+    allow_target: Vec<String>,
     #[command(flatten)]
     limits: LimitFlags,
     /// Runs at a time in each queue
@@ -200,7 +205,7 @@ async fn serve(
         Some(daemon::make_room(data).await?)
     };
     let metrics = Metrics::default();
-    let engine = start_engine(args, data, &metrics).await?;
+    let engine = start_engine(args, &calls(args, settings)?, data, &metrics).await?;
     let options = options(args, settings, data)?
         .access_limits(limits)
         .metrics(metrics);
@@ -247,8 +252,33 @@ fn ended(reason: StopReason) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What the server calls by itself, and what its jobs may have it call.
+struct Calls {
+    outgoing: Outgoing,
+    webhooks: Vec<webhook::Rule>,
+}
+
+fn calls(args: &Args, settings: &Settings) -> Result<Calls> {
+    let mut targets: Vec<String> = settings.own("allow_targets")?.unwrap_or_default();
+    targets.extend(args.allow_target.iter().cloned());
+    Ok(Calls {
+        outgoing: Outgoing::new(&targets).map_err(|error| misset(&error))?,
+        webhooks: settings.own("webhooks")?.unwrap_or_default(),
+    })
+}
+
+fn misset(error: &outgoing::Error) -> Fail {
+    Fail::usage(error.to_string())
+        .hint("See --allow-target, and allow_targets and webhooks in your settings file.")
+}
+
 /// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
-async fn start_engine(args: &Args, data: &DataDir, metrics: &Metrics) -> Result<Engine> {
+async fn start_engine(
+    args: &Args,
+    calls: &Calls,
+    data: &DataDir,
+    metrics: &Metrics,
+) -> Result<Engine> {
     let path = data.database();
     // SQLite gives the files beside the database the rights of the database.
     DataDir::private_file(&path).map_err(|error| Fail::io(path.display(), &error))?;
@@ -257,8 +287,14 @@ async fn start_engine(args: &Args, data: &DataDir, metrics: &Metrics) -> Result<
     loop {
         let builder = Engine::open(data.database())
             .concurrency(args.concurrency)
-            .observer(metrics.clone());
-        match kinds::register(builder, results.clone()).start().await {
+            .observer(metrics.clone())
+            .secrets(SecretFile::new(data.secrets()));
+        let builder = match &calls.webhooks[..] {
+            [] => builder,
+            rules => builder.follow_ups(webhook::rules(rules).map_err(|error| misset(&error))?),
+        };
+        let builder = kinds::register(builder, results.clone(), calls.outgoing.clone());
+        match builder.start().await {
             Ok(engine) => {
                 // Not before: the lock of the database is that of the whole folder.
                 tokio::spawn(results.tend());

@@ -2,7 +2,10 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use longhaul_types::{JobId, Timestamp, body::SubmitRequest};
+use longhaul_types::{
+    JobId, Timestamp,
+    body::{SecretName, SubmitRequest, WebhookRequest},
+};
 use serde_json::Value;
 
 use super::{labels, pair, read_text, time_span};
@@ -68,6 +71,12 @@ pub struct JobArgs {
     /// Time the whole job may take from its first start
     #[arg(long, value_name = "TIME", value_parser = time_span)]
     timeout: Option<Duration>,
+    /// Tell this address of its end, by a POST
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// The secret that signs what is told (longhaul secret set NAME --kind longhaul.webhook)
+    #[arg(long, value_name = "NAME", requires = "webhook")]
+    webhook_secret: Option<String>,
 }
 
 impl JobArgs {
@@ -92,6 +101,11 @@ impl JobArgs {
             max_attempts: self.max_attempts,
             attempt_timeout: self.attempt_timeout.map(|time| time.as_secs_f64()),
             timeout: self.timeout.map(|time| time.as_secs_f64()),
+            webhook: self.webhook.clone().map(|url| WebhookRequest {
+                url,
+                events: Vec::new(),
+                secret: self.webhook_secret.clone().map(|name| SecretName { name }),
+            }),
             ..SubmitRequest::default()
         })
     }

@@ -14,3 +14,4 @@ mod safety;
 mod schedules;
 mod terminal;
 mod tokens;
+mod webhooks;
