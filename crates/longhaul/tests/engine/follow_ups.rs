@@ -6,7 +6,8 @@ use std::{
 };
 
 use longhaul::{
-    Context, Engine, Failure, NewJob, Outcome,
+    Context, Engine, Failure, Handler, NewJob, Outcome,
+    handler::Policy,
     model::{FollowUp, Followed, Start},
     testing::{MemoryStore, TestClock},
     types::{ErrorCode, State},
@@ -16,6 +17,26 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Told {
     end: Followed,
+}
+
+struct Internal;
+
+impl Handler for Internal {
+    const KIND: &'static str = "test.internal";
+    type Args = ();
+    type Output = ();
+
+    async fn run(&self, (): (), _: &Context) -> Result<Outcome<()>, Failure> {
+        Ok(Outcome::Done(()))
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            internal: true,
+            queue: "nobody's".to_owned(),
+            ..Policy::default()
+        }
+    }
 }
 
 type Heard = Arc<Mutex<Vec<(String, State)>>>;
@@ -33,6 +54,7 @@ async fn engine(
         .register_fn("test.fails", |(): (), _| async {
             Err::<Outcome<()>, _>(Failure::fatal("told_to", "told to"))
         })
+        .register(Internal)
         .register_fn("test.hears", move |told: Told, job: Context| {
             let heard = Arc::clone(&heard);
             async move {
@@ -147,6 +169,18 @@ async fn what_could_not_follow_is_refused_with_the_job() {
         let refused = engine.submit_job(job).await.expect_err(&shown);
         assert_eq!(refused.code(), code, "{refused} of {shown}");
     }
-    assert_eq!(engine.counts(None).await.expect("counts").pending, 0);
+    // The args of an internal kind are the program's own, whoever else describes a job of it.
+    let forged = NewJob::raw("test.internal", "null");
+    let of = |job: &NewJob| one(FollowUp::new(job.clone()));
+    for job in [forged.clone(), of(&forged)] {
+        let refused = engine.submit_job(job).await.expect_err("refused");
+        assert_eq!(refused.code(), ErrorCode::Forbidden);
+    }
+    let own = of(&forged.internal()).start(Start::Held);
+    let own = engine.submit_job(own).await.expect("the program's own");
+    engine.cancel(None, own.id()).await.expect("cancelled");
+    own.wait().await.expect("ended");
+    let counts = engine.counts(None).await.expect("counts");
+    assert_eq!(counts.cancelled, 1, "and none of those that were refused");
     engine.shutdown().await;
 }
