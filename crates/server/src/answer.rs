@@ -38,6 +38,11 @@ impl Refusal {
         Self::new(ErrorCode::BadRequest, detail)
     }
 
+    /// What it says.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.0
+    }
+
     pub(crate) fn code(&self) -> ErrorCode {
         self.0.code
     }

@@ -22,7 +22,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use tower::ServiceExt;
 
 use crate::{Door, access::Peer, routes::App, stall::Stall};
@@ -38,6 +41,8 @@ const HEAD: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Connections {
     pub(crate) tasks: TaskTracker,
+    /// Connections that wait to write end at once.
+    pub(crate) cut: CancellationToken,
     slots: Arc<Semaphore>,
     open: AtomicUsize,
     ever: AtomicU64,
@@ -47,6 +52,7 @@ impl Connections {
     pub(crate) fn new(at_most: usize) -> Self {
         Self {
             tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
             slots: Arc::new(Semaphore::new(at_most)),
             open: AtomicUsize::new(0),
             ever: AtomicU64::new(0),
@@ -73,10 +79,14 @@ impl Connections {
     ) {
         self.open.fetch_add(1, Ordering::SeqCst);
         self.ever.fetch_add(1, Ordering::SeqCst);
-        let opened = Opened(Arc::clone(self));
+        let held = Opened {
+            connections: Arc::clone(self),
+            _slot: slot,
+            _task: self.tasks.token(),
+        };
+        let io = Stall::new(io, app.limits.stall, self.cut.clone(), held);
         let (router, app) = (router.clone(), Arc::clone(app));
         self.tasks.spawn(async move {
-            let _held = (slot, opened);
             serve(io, peer, router, &app).await;
         });
     }
@@ -160,12 +170,17 @@ pub(crate) async fn accept<L: Listener>(
     }
 }
 
-/// Counts a connection until it is dropped.
-struct Opened(Arc<Connections>);
+/// Counts a connection until it is dropped, which is when its descriptor closes: a WebSocket outlives the task that
+/// served its handshake.
+struct Opened {
+    connections: Arc<Connections>,
+    _slot: OwnedSemaphorePermit,
+    _task: TaskTrackerToken,
+}
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.connections.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -193,7 +208,8 @@ async fn serve(
             .header_read_timeout(app.limits.head_time)
             .max_buf_size(HEAD)
             .keep_alive(!late)
-            .serve_connection(TokioIo::new(Stall::new(io, app.limits.stall)), service)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades()
     );
     let served = tokio::select! {
         biased;

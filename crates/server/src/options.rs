@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use longhaul::clock::{SharedClock, SystemClock};
 use longhaul_types::FilterNames;
 
-use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics};
+use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics, SocketEvents};
 
 /// How a server is set up. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub struct Options {
     pub(crate) access_limits: AccessLimits,
     pub(crate) stop_when_idle: Option<Duration>,
     pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) socket_events: Vec<Arc<dyn SocketEvents>>,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     pub(crate) limits: Limits,
@@ -59,6 +60,7 @@ impl Options {
             access_limits: AccessLimits::default(),
             stop_when_idle: None,
             admission: Arc::new(LocalOnly::every_kind()),
+            socket_events: Vec::new(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             filter_names: FilterNames::default(),
@@ -129,6 +131,13 @@ impl Options {
     #[must_use]
     pub fn admission(mut self, admission: impl Admission) -> Self {
         self.admission = Arc::new(admission);
+        self
+    }
+
+    /// Adds the Socket.IO events of a system; each call adds one more.
+    #[must_use]
+    pub fn socket_events(mut self, events: impl SocketEvents) -> Self {
+        self.socket_events.push(Arc::new(events));
         self
     }
 

@@ -41,6 +41,12 @@ impl Query {
         taken.map(|(_, value)| value).collect()
     }
 
+    /// Every value of `name`, each parsed.
+    pub(crate) fn each<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Vec<T>, Refusal> {
+        let values = self.all(name).into_iter();
+        values.map(|value| parse(name, &value)).collect()
+    }
+
     /// The value of `name`, if it is there.
     pub(crate) fn one<T: FromStr<Err: Display>>(
         &mut self,
@@ -49,10 +55,7 @@ impl Query {
         let values = self.all(name);
         match values.as_slice() {
             [] => Ok(None),
-            [value] => value
-                .parse()
-                .map(Some)
-                .map_err(|error| Refusal::bad(format!("{name}={}: {error}", short(value)))),
+            [value] => parse(name, value).map(Some),
             _ => Err(Refusal::bad(format!("{name} may be given once"))),
         }
     }
@@ -95,6 +98,11 @@ impl Query {
             ))),
         }
     }
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, Refusal> {
+    let parsed = value.parse();
+    parsed.map_err(|error| Refusal::bad(format!("{name}={}: {error}", short(value))))
 }
 
 fn short(text: &str) -> String {

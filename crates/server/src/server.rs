@@ -16,6 +16,7 @@ use crate::{
     connection::{Connections, accept},
     folder::Socket,
     idle,
+    live::Live,
     routes::{App, router},
 };
 
@@ -92,8 +93,10 @@ impl Server {
             engine,
             access,
             admission: Arc::clone(&options.admission),
+            socket_events: options.socket_events.clone(),
             clock: Arc::clone(&options.clock),
             metrics: options.metrics.clone(),
+            live: Live::default(),
             limits: options.limits,
             filter_names: options.filter_names.clone(),
             version: options.version.clone(),
@@ -179,10 +182,13 @@ impl Server {
             }
         }
         connections.tasks.close();
-        // Each connection keeps to the grace by itself; this is for the case that one does not.
-        let twice = options.limits.grace * 2;
-        if timeout(twice, connections.tasks.wait()).await.is_err() {
-            tracing::warn!(open = connections.open(), "connections left behind");
+        // A request that is answered keeps to the grace by itself; what became a WebSocket is cut.
+        let grace = options.limits.grace;
+        if timeout(grace, connections.tasks.wait()).await.is_err() {
+            connections.cut.cancel();
+            if timeout(grace, connections.tasks.wait()).await.is_err() {
+                tracing::warn!(open = connections.open(), "connections left behind");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use longhaul_types::{Event, EventKind, LogLine, State, Timestamp};
+use longhaul_types::{Event, EventKind, Labels, LogLine, State, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -124,6 +124,7 @@ impl Core {
             job_id: held.job.id.clone(),
             owner: held.job.owner.clone(),
             kind: held.job.kind.clone(),
+            labels: held.job.labels.clone(),
             revision,
             time: self.clock.now(),
             event,
@@ -141,6 +142,7 @@ impl Core {
             job_id: job.id.clone(),
             owner: job.owner.clone(),
             kind: job.kind.clone(),
+            labels: job.labels.clone(),
             revision: job.revision,
             time: self.clock.now(),
             event,
@@ -148,11 +150,12 @@ impl Core {
     }
 
     /// Tells who listens that a job was submitted.
-    pub(crate) fn send_new(&self, inserted: &Inserted, owner: &str, kind: &str, now: Timestamp) {
+    pub(crate) fn send_new(&self, inserted: &Inserted, named: Named, now: Timestamp) {
         self.hub.send(inserted.seq, || Event {
             job_id: inserted.id.clone(),
-            owner: owner.to_owned(),
-            kind: kind.to_owned(),
+            owner: named.owner,
+            kind: named.kind,
+            labels: named.labels,
             revision: 1,
             time: now,
             event: EventKind::State {
@@ -167,6 +170,7 @@ impl Core {
             job_id: job.id.clone(),
             owner: job.owner.clone(),
             kind: job.kind.clone(),
+            labels: job.labels.clone(),
             revision: job.revision,
             time: self.clock.now(),
             event: EventKind::Removed,
@@ -253,6 +257,13 @@ impl Core {
             .push(Arc::clone(held));
         self.flush.notify_one();
     }
+}
+
+/// What an event says of a job that was just submitted.
+pub(crate) struct Named {
+    pub(crate) owner: String,
+    pub(crate) kind: String,
+    pub(crate) labels: Labels,
 }
 
 /// What listeners are told once a write is on disk.

@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 
 pub use builder::Builder;
 pub use bulk::{Bulk, BulkDone};
-pub(crate) use core::Core;
+pub(crate) use core::{Core, Named};
 pub use error::Error;
 pub use handle::{Ended, JobHandle};
 pub use hub::{Events, Heard};
@@ -45,7 +45,7 @@ pub use queues::Queue;
 use crate::{
     artifacts::Artifacts,
     handler::DEFAULT_QUEUE,
-    model::{Job, Limits, NewJob},
+    model::{Job, Limits, NewJob, Seq},
     store::{Asked, CountsBy, Request, Store},
 };
 
@@ -120,9 +120,13 @@ impl Engine {
         }
         submit::within("the number of jobs", jobs.len(), self.core.limits.batch)?;
         let now = self.core.clock.now();
-        let named: Vec<(String, String)> = jobs
+        let named: Vec<Named> = jobs
             .iter()
-            .map(|job| (job.owner.clone(), job.kind.clone()))
+            .map(|job| Named {
+                owner: job.owner.clone(),
+                kind: job.kind.clone(),
+                labels: job.labels.clone(),
+            })
             .collect();
         let inserts = jobs
             .into_iter()
@@ -132,9 +136,10 @@ impl Engine {
         self.core.wake.notify_one();
         let handles = inserted.into_iter().zip(named);
         Ok(handles
-            .map(|(inserted, (owner, kind))| {
+            .map(|(inserted, named)| {
+                let owner = named.owner.clone();
                 if inserted.new {
-                    self.core.send_new(&inserted, &owner, &kind, now);
+                    self.core.send_new(&inserted, named, now);
                 }
                 let core = Arc::clone(&self.core);
                 JobHandle::new(core, inserted.seq, inserted.id, owner, inserted.new)
@@ -194,6 +199,11 @@ impl Engine {
     /// All events from now on.
     pub fn events(&self) -> Events {
         self.core.hub.events()
+    }
+
+    /// The events of one job from now on. Listening to one job costs the others nothing.
+    pub fn job_events(&self, job: Seq) -> Events {
+        self.core.hub.job_events(job)
     }
 
     /// Has the worker look for jobs now: after a submission in a transaction of the caller's own.

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use longhaul_types::Timestamp;
 
-use super::{Core, Error};
+use super::{Core, Error, Named};
 use crate::{
     model::Scheduled,
     store::{Fire, Fired, Inserted},
@@ -148,7 +148,12 @@ impl Core {
     pub(super) fn tell_fired(&self, one: &Scheduled, inserted: &[Inserted], now: Timestamp) {
         let schedule = &one.schedule;
         for job in inserted.iter().filter(|job| job.new) {
-            self.send_new(job, &schedule.owner, &schedule.job.kind, now);
+            let named = Named {
+                owner: schedule.owner.clone(),
+                kind: schedule.job.kind.clone(),
+                labels: schedule.job.labels.clone(),
+            };
+            self.send_new(job, named, now);
         }
         if !inserted.is_empty() {
             self.wake.notify_one();

@@ -78,7 +78,7 @@ impl Caller {
     }
 
     /// Whether they have the right that a route needs.
-    pub(super) fn has(&self, right: Right) -> bool {
+    pub(crate) fn has(&self, right: Right) -> bool {
         let Some(scope) = right.scope() else {
             return true;
         };
@@ -141,7 +141,7 @@ impl Caller {
     }
 
     /// Counts a request, or refuses it.
-    pub(super) fn count_request(&self) -> Result<(), Refusal> {
+    pub(crate) fn count_request(&self) -> Result<(), Refusal> {
         match &self.pass {
             Pass::Token(live) => live.owner.request(),
             _ => Ok(()),
@@ -166,7 +166,7 @@ impl Caller {
 }
 
 /// What they lack.
-pub(super) fn missing(right: Right) -> Refusal {
+pub(crate) fn missing(right: Right) -> Refusal {
     let detail = match right.scope() {
         Some(Scope::Admin) => "this needs the unix socket or an admin token".to_owned(),
         Some(scope) => format!("this needs a token with the scope '{scope}'"),

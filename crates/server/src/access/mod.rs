@@ -25,10 +25,15 @@ use axum::{
 use longhaul::Store;
 use longhaul_types::ErrorCode;
 
-pub(crate) use self::{audit::Changed, caller::Caller, tokens::Tokens};
+pub(crate) use self::{
+    audit::Changed,
+    caller::{Caller, missing},
+    limits::StreamSlot,
+    tokens::Tokens,
+};
 use self::{
     audit::Line,
-    caller::{Pass, missing},
+    caller::Pass,
     limits::Failures,
     right::{Place, place},
 };
@@ -37,6 +42,7 @@ use crate::{
     Options,
     answer::{Refusal, no_method, no_route},
     routes::App,
+    sockets::{self, Visitor},
     token::AdminToken,
 };
 
@@ -149,6 +155,22 @@ impl Access {
         }
     }
 
+    /// Looks at a request of the Socket.IO door, whose token may come later: without one it says who comes in without.
+    fn admit_visitor(&self, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Refusal> {
+        if peer.door() == Door::Unix || headers.contains_key(header::AUTHORIZATION) {
+            return self.admit(peer, headers).map(|caller| Visitor(Ok(caller)));
+        }
+        Ok(Visitor(self.check_token(headers)))
+    }
+
+    /// Who shows this token to the Socket.IO door.
+    pub(crate) fn admit_token(&self, peer: Option<Peer>, shown: &[u8]) -> Result<Caller, Refusal> {
+        self.by_token(shown).map_err(|refusal| match peer {
+            Some(peer) => self.refuse_stranger(peer, refusal),
+            None => refusal,
+        })
+    }
+
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = only(headers, header::HOST).and_then(|host| host.to_str().ok());
         if host.is_some_and(|host| self.hosts.iter().any(|known| known == host)) {
@@ -218,6 +240,15 @@ pub(crate) async fn guard(
     if let Err(refusal) = access.check_door(peer, request.headers()) {
         return refusal.into_response();
     }
+    if request.uri().path() == sockets::PATH {
+        return match access.admit_visitor(peer, request.headers()) {
+            Ok(visitor) => {
+                request.extensions_mut().insert(visitor);
+                next.run(request).await
+            }
+            Err(refusal) => stranger(access, peer, &request, refusal),
+        };
+    }
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let template = matched.as_ref().map(MatchedPath::as_str);
     let place = place(request.method(), template, request.uri().path());
@@ -226,10 +257,7 @@ pub(crate) async fn guard(
     }
     let caller = match access.admit(peer, request.headers()) {
         Ok(caller) => caller,
-        Err(refusal) if refusal.code() == ErrorCode::Unauthorised => {
-            return stranger(access, peer, &request, refusal);
-        }
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => return stranger(access, peer, &request, refusal),
     };
     if let Err(refusal) = caller.count_request() {
         return refusal.into_response();
@@ -255,7 +283,11 @@ pub(crate) async fn guard(
     response
 }
 
+/// Answers somebody who was not let in.
 fn stranger(access: &Access, peer: Peer, request: &Request, refusal: Refusal) -> Response {
+    if refusal.code() != ErrorCode::Unauthorised {
+        return refusal.into_response();
+    }
     let refusal = access.refuse_stranger(peer, refusal);
     let unauthorised = refusal.code() == ErrorCode::Unauthorised;
     if unauthorised {

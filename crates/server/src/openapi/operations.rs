@@ -3,7 +3,7 @@
 mod schedules;
 
 use longhaul_types::{
-    ErrorCode, Event, ItemState, JobId, Problem, Scope, State,
+    ErrorCode, Event, EventKind, ItemState, JobId, Problem, Scope, State,
     body::{
         ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer,
         FollowUpRequest, Health, ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage,
@@ -180,6 +180,23 @@ impl Entry {
     fn any_of(self, name: &str, item: impl Into<RefOr<Schema>>, text: &str) -> Self {
         let schema = ArrayBuilder::new().items(item.into());
         self.query(name, schema, text)
+    }
+
+    /// `label.NAME=VALUE`, any number of times.
+    fn labels(mut self) -> Self {
+        let labels = ObjectBuilder::new()
+            .property_names(Some(text_schema().pattern(Some("^label\\."))))
+            .additional_properties(Some(text_schema()));
+        let labels = ParameterBuilder::new()
+            .name("labels")
+            .parameter_in(ParameterIn::Query)
+            .required(Required::False)
+            .style(Some(ParameterStyle::Form))
+            .explode(Some(true))
+            .schema(Some(labels))
+            .description(Some("`label.NAME=VALUE`: only jobs with all these labels."));
+        self.operation = self.operation.parameter(labels);
+        self
     }
 
     pub(super) fn header(self, name: &str, text: &str) -> Self {
@@ -363,9 +380,25 @@ fn all_events() -> Entry {
         "events",
         "Follow every job",
     )
-    .any_of("kind", text_schema(), "Only jobs of these kinds.")
+    .any_of(
+        "kind",
+        text_schema(),
+        "Only jobs of these kinds; `walrus.*` is every kind that begins so.",
+    )
+    .any_of("job", text_schema(), "Only these jobs.")
+    .any_of(
+        "event",
+        text_schema().enum_values(Some(EventKind::NAMES)),
+        "Only events with these names.",
+    )
+    .any_of(
+        "state",
+        text_schema().enum_values(Some(State::ALL.map(State::as_str))),
+        "Of `state` events only those that say one of these states; no others unless `event` names them.",
+    )
+    .labels()
     .header("Last-Event-ID", "Who was here before gets `missed` first.");
-    stream(entry, "Every event from now on.")
+    stream(entry, "Every event from now on that fits all parameters.")
 }
 
 fn job_events() -> Entry {
@@ -376,6 +409,16 @@ fn job_events() -> Entry {
         "jobEvents",
         "events",
         "Follow a job",
+    )
+    .header(
+        "Last-Event-ID",
+        "The job's revision as it was told last, which is the number of the last message.",
+    )
+    .responds(
+        "204",
+        answer(
+            "The job ended with the revision in Last-Event-ID: nothing follows, do not come again.",
+        ),
     );
     stream(
         entry,
@@ -396,9 +439,6 @@ const PERIODS: [(&str, &str); 4] = [
 fn list() -> Entry {
     let statuses = ["pending", "processing", "completed", "failed", "cancelled"];
     let states = State::ALL.map(State::as_str);
-    let labels = ObjectBuilder::new()
-        .property_names(Some(text_schema().pattern(Some("^label\\."))))
-        .additional_properties(Some(text_schema()));
     let mut entry = Entry::new(
         HttpMethod::Get,
         "/api/v1/jobs",
@@ -441,7 +481,7 @@ fn list() -> Entry {
     for (name, text) in PERIODS {
         entry = entry.query(name, text_schema(), text);
     }
-    let mut entry = entry
+    entry
         .query("limit", number(1, Some(100), Some(50)), "Jobs of a page.")
         .query(
             "page",
@@ -453,17 +493,8 @@ fn list() -> Entry {
             number(0, None, None),
             "`nextCursor` of the page before; not with `page`.",
         )
-        .answers::<JobPage>("200", "A page; its jobs have neither args nor results.");
-    let labels = ParameterBuilder::new()
-        .name("labels")
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .style(Some(ParameterStyle::Form))
-        .explode(Some(true))
-        .schema(Some(labels))
-        .description(Some("`label.NAME=VALUE`: only jobs with all these labels."));
-    entry.operation = entry.operation.parameter(labels);
-    entry
+        .labels()
+        .answers::<JobPage>("200", "A page; its jobs have neither args nor results.")
 }
 
 fn one_or_many<One: ToSchema>(many: impl Into<RefOr<Schema>>) -> Content {

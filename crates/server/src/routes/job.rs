@@ -13,7 +13,7 @@ use super::App;
 use crate::{access::Caller, answer::Refusal, query::Query, request::Id, view};
 
 /// The job, if the caller may see it.
-pub(super) async fn find(app: &App, caller: &Caller, id: &JobId) -> Result<Job, Refusal> {
+pub(crate) async fn find(app: &App, caller: &Caller, id: &JobId) -> Result<Job, Refusal> {
     Ok(app.engine.job(caller.sees(), id).await?)
 }
 

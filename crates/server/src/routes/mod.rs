@@ -31,6 +31,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
+pub(crate) use job::find;
 use longhaul::{Engine, clock::SharedClock};
 use longhaul_types::{ErrorCode, FilterNames, Timestamp};
 use tokio::sync::watch;
@@ -38,14 +39,17 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    Admission, Door, Metrics, Right, StopReason,
+    Admission, Door, Metrics, Right, SocketEvents, StopReason,
     access::{self, Access},
     answer::{Refusal, harden, no_route, panicked},
+    live::Live,
     metrics::OTHER,
     options::Limits,
+    sockets,
 };
 
-/// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it.
+/// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it. Beside them is
+/// `/socket.io/`, a protocol of its own that asks for the token later.
 pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/health/live", Right::None),
     ("GET", "/health/ready", Right::Token),
@@ -124,8 +128,11 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) access: Access,
     pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) socket_events: Vec<Arc<dyn SocketEvents>>,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
+    /// Who follows what.
+    pub(crate) live: Live,
     pub(crate) limits: Limits,
     pub(crate) filter_names: FilterNames,
     pub(crate) version: String,
@@ -214,6 +221,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/openapi.json", get(documents::document))
         .route("/docs", get(documents::page))
         .route("/metrics", get(metrics::metrics))
+        .merge(sockets::routes(&app))
         .fallback(async |uri: Uri| no_route(&uri))
         .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
         .layer(from_fn_with_state(Arc::clone(&app), access::guard))

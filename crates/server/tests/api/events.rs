@@ -98,24 +98,20 @@ async fn whoever_does_not_read_misses_some_and_is_told() {
         events += 1;
     }
     assert!(events < 6000, "{events} came before the gap was told");
-    // A job's stream reads again by itself.
-    while within(one.next()).await.unwrap().unwrap() != Heard::Missed {}
+    // Who follows another job has missed nothing: `next` would say so.
     assert!(matches!(
         next(&mut one).await,
         Some(EventKind::Progress { .. })
     ));
     let state = State::Running;
     assert_eq!(next(&mut one).await, Some(EventKind::State { state }));
-    // A follower reads the job again, and goes on.
-    let update = within(async {
-        loop {
-            if let Some(Update::Job(job)) = follow.next().await.unwrap() {
-                return job.state;
-            }
-        }
-    });
-    assert_eq!(update.await, State::Running);
     rig.gate.send_replace(2);
+    let mut last = None;
+    while let Some(event) = next(&mut one).await {
+        last = Some(event);
+    }
+    let state = State::Completed;
+    assert_eq!(last, Some(EventKind::State { state }));
     let mut last = None;
     while let Some(update) = within(follow.next()).await.unwrap() {
         if let Update::Job(job) = update {
@@ -125,6 +121,91 @@ async fn whoever_does_not_read_misses_some_and_is_told() {
     assert_eq!(last, Some(State::Completed));
     // Streams that nobody reads would be given their grace.
     drop((all, one, follow));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_behind_with_a_job_is_told_where_it_stands() {
+    let rig = Rig::new().await;
+    let id = rig.submit("test.gate", json!({})).await;
+    rig.until(&id, State::Running).await;
+    let mut one = rig.client.job_events(&id).await.unwrap();
+    // The server has one thread here, and the stream does not go on while these are sent.
+    for _ in 0..600 {
+        rig.engine.cancel(None, &id).await.unwrap();
+    }
+    let (mut missed, mut last) = (false, None);
+    while let Some(heard) = within(one.next()).await.unwrap() {
+        match heard {
+            Heard::Missed => missed = true,
+            Heard::Event(event) => last = Some(event.event),
+        }
+    }
+    assert!(missed);
+    let state = State::Cancelled;
+    assert_eq!(last, Some(EventKind::State { state }));
+    rig.stop().await;
+}
+
+/// What a request for events is answered with: the names of the events, until `last` has come.
+async fn names(response: &mut reqwest::Response, last: &str) -> Vec<String> {
+    let mut text = String::new();
+    while !text.contains(last) {
+        let chunk = within(response.chunk()).await.unwrap().expect("more comes");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    let lines = text.lines().filter_map(|line| line.strip_prefix("event: "));
+    lines.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn all_events_come_by_every_filter() {
+    let rig = Rig::new().await;
+    let get = async |query: &str| {
+        let url = format!("http://localhost/api/v1/events?{query}");
+        rig.bare().get(url).send().await.unwrap()
+    };
+    let mut by_label = get("label.service=x").await;
+    let mut by_event = get("event=log&event=removed&kind=test.*").await;
+    let mut by_state = get("state=completed&state=failed").await;
+    let mut by_job = get("job=second").await;
+    for (id, service) in [("first", "y"), ("second", "x")] {
+        let submit = longhaul::types::body::SubmitRequest {
+            id: Some(id.parse().unwrap()),
+            labels: [("service".to_owned(), service.to_owned())].into(),
+            ..request("test.echo", json!({}))
+        };
+        let id = rig.client.submit(&submit).await.unwrap().job_id;
+        within(rig.client.wait(&id)).await.unwrap();
+        rig.client.remove(&id).await.unwrap();
+    }
+    let whole = ["state", "state", "log", "state", "removed"];
+    let last = |name: &str| format!("event: {name}");
+    assert_eq!(names(&mut by_label, &last("removed")).await, whole);
+    assert_eq!(names(&mut by_job, &last("removed")).await, whole);
+    let logs = names(&mut by_event, "second").await;
+    assert_eq!(logs[..3], ["log", "removed", "log"]);
+    let states = names(&mut by_state, "\"jobId\":\"second\"").await;
+    assert_eq!(states, ["state", "state"]);
+    drop((by_label, by_event, by_state, by_job));
+    for query in ["event=ended", "state=done", "kinds=a", "job="] {
+        assert_eq!(get(query).await.status(), 400, "{query}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_seen_the_end_is_told_not_to_come_again() {
+    let rig = Rig::new().await;
+    let id = rig.submit("test.echo", json!({})).await;
+    let ended = within(rig.client.wait(&id)).await.unwrap();
+    let get = async |last: u64| {
+        let url = format!("http://localhost/api/v1/jobs/{id}/events");
+        let get = rig.bare().get(url).header("last-event-id", last);
+        get.send().await.unwrap().status()
+    };
+    assert_eq!(get(ended.revision).await, 204);
+    assert_eq!(get(ended.revision - 1).await, 200);
     rig.stop().await;
 }
 
@@ -139,7 +220,14 @@ async fn who_was_here_before_is_told_to_read_again() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     let first = within(response.chunk()).await.unwrap().unwrap();
-    assert_eq!(first, "event: missed\ndata: {}\n\n");
+    let retry = String::from_utf8_lossy(&first).into_owned();
+    let retry = retry
+        .strip_prefix("retry: ")
+        .and_then(|text| text.strip_suffix("\n\n"));
+    let retry: u32 = retry.unwrap().parse().unwrap();
+    assert!((1000..3000).contains(&retry), "{retry}");
+    let second = within(response.chunk()).await.unwrap().unwrap();
+    assert_eq!(second, "event: missed\ndata: {}\n\n");
     rig.stop().await;
 }
 
@@ -148,6 +236,7 @@ async fn a_quiet_stream_has_a_heartbeat() {
     let rig = Rig::with(|options| options.heartbeat(Duration::from_millis(20))).await;
     let get = rig.bare().get("http://localhost/api/v1/events");
     let mut response = get.send().await.unwrap();
+    within(response.chunk()).await.unwrap().unwrap();
     for _ in 0..2 {
         let beat = within(response.chunk()).await.unwrap().unwrap();
         assert_eq!(beat, ":\n\n");

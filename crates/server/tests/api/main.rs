@@ -17,6 +17,8 @@ mod parts;
 mod queues;
 mod raw;
 mod schedules;
+mod socketio;
+mod sockets;
 mod submission;
 mod support;
 mod webhooks;
