@@ -5,7 +5,7 @@
 //! told `missed` and where each job that it follows stands. So a client that reads slowly is behind by a bounded number of
 //! bounded messages; one that reads nothing answers no ping, and is disconnected.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{
     Stream, StreamExt,
@@ -93,7 +93,8 @@ async fn turn_away(socket: &SocketRef) {
 enum Request {
     Follow(JobId),
     Unfollow(JobId),
-    FollowAll(EventFilter),
+    /// Boxed, as room for many requests is kept for each client.
+    FollowAll(Box<EventFilter>),
     UnfollowAll,
 }
 
@@ -123,20 +124,17 @@ fn listen(socket: &SocketRef, sender: &mpsc::Sender<Asked>, gone: &CancellationT
     };
     of_job("job:follow", Request::Follow);
     of_job("job:unfollow", Request::Unfollow);
+    let of_all = sender.clone();
+    let ask = async move |TryData(body): TryData<OfAll>, ack: AckSender| {
+        let request = body.map(|body| Request::FollowAll(Box::new(body.filter)));
+        pass(&of_all, request, ack);
+    };
+    socket.on("jobs:follow", ask);
     let sender = sender.clone();
-    socket.on("jobs:follow", {
-        let sender = sender.clone();
-        async move |TryData(body): TryData<OfAll>, ack: AckSender| {
-            pass(
-                &sender,
-                body.map(|body| Request::FollowAll(body.filter)),
-                ack,
-            );
-        }
-    });
-    socket.on("jobs:unfollow", async move |ack: AckSender| {
-        pass(&sender, Ok::<_, &str>(Request::UnfollowAll), ack);
-    });
+    let ask = async move |ack: AckSender| {
+        pass(&sender, Ok::<_, Infallible>(Request::UnfollowAll), ack);
+    };
+    socket.on("jobs:unfollow", ask);
     let gone = gone.clone();
     socket.on_disconnect(async move || gone.cancel());
 }
@@ -146,24 +144,18 @@ fn pass<E: std::fmt::Display>(
     request: Result<Request, E>,
     ack: AckSender,
 ) {
-    let refused = match request {
-        Err(error) => (
-            Refusal::bad(format!("the request does not fit: {error}")),
-            ack,
-        ),
-        Ok(request) => match sender.try_send((request, ack)) {
-            Ok(()) => return,
-            Err(
-                mpsc::error::TrySendError::Full((_, ack))
-                | mpsc::error::TrySendError::Closed((_, ack)),
-            ) => {
-                let busy = "too many requests at once; wait for the answers to those before";
-                (Refusal::new(ErrorCode::Unavailable, busy), ack)
-            }
-        },
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => {
+            let refusal = Refusal::bad(format!("the request does not fit: {error}"));
+            return answer(ack, refusal.problem());
+        }
     };
-    let (refusal, ack) = refused;
-    answer(ack, refusal.problem());
+    if let Err(error) = sender.try_send((request, ack)) {
+        let (_, ack) = error.into_inner();
+        let busy = "too many requests at once; wait for the answers to those before";
+        answer(ack, Refusal::new(ErrorCode::Unavailable, busy).problem());
+    }
 }
 
 /// Answers a request. A client that takes nothing gets no answer.
@@ -236,7 +228,7 @@ impl Client {
             }
             Request::FollowAll(filter) => match filter.check() {
                 Ok(()) => {
-                    self.follow_all(filter);
+                    self.follow_all(*filter);
                     answer(ack, &json!({"success": true}));
                 }
                 Err(error) => answer(ack, Refusal::bad(error.to_string()).problem()),
