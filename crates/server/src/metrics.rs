@@ -25,6 +25,11 @@ pub(crate) const OTHER: &str = "other";
 
 /// Names of handlers' own measurements, over all kinds; more are left out.
 const MOST_OBSERVED: usize = 64;
+/// Seconds that jobs wait for a slot: from a millisecond to a day.
+const START_SECONDS: [f64; 15] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0,
+    86_400.0,
+];
 /// Seconds that runs take: from a millisecond to a day.
 const RUN_SECONDS: [f64; 14] = [
     0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0,
@@ -51,6 +56,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    start_seconds: Histograms,
     run_seconds: Histograms,
     ended: Family<Labels, Counter>,
     retries: Family<Labels, Counter>,
@@ -72,6 +78,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("longhaul");
         let inner = Inner {
+            start_seconds: Family::new_with_constructor(|| Histogram::new(START_SECONDS)),
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_SECONDS)),
             ended: Family::default(),
             retries: Family::default(),
@@ -83,6 +90,8 @@ impl Default for Metrics {
             http_seconds: Family::new_with_constructor(|| Histogram::new(HTTP_SECONDS)),
             registry: Registry::default(),
         };
+        let text = "Seconds from when jobs were due until they started, monitors' checks too";
+        registry.register("start_seconds", text, inner.start_seconds.clone());
         let text = "Seconds that runs took, monitors' checks too";
         registry.register("run_seconds", text, inner.run_seconds.clone());
         let text = "Jobs that ended";
@@ -104,6 +113,12 @@ impl Default for Metrics {
 }
 
 impl Observer for Metrics {
+    fn started(&self, kind: &str, queue: &str, waited: Duration) {
+        let labels = vec![("kind", kind.to_owned()), ("queue", queue.to_owned())];
+        let histogram = self.0.start_seconds.get_or_create(&labels);
+        histogram.observe(waited.as_secs_f64());
+    }
+
     fn stopped(&self, kind: &str, took: Duration) {
         let labels = vec![("kind", kind.to_owned())];
         // What has not happened yet is shown as zero, so that its first time is seen as a rise.

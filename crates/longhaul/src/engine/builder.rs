@@ -55,7 +55,7 @@ pub struct Builder {
     lease: Option<Duration>,
     on_end: Vec<EndCallback>,
     follow_rules: Vec<FollowRule>,
-    observer: Option<Arc<dyn Observer>>,
+    observers: Vec<Arc<dyn Observer>>,
     schedules: Vec<Schedule>,
     secrets: Option<Arc<dyn Secrets>>,
     works: bool,
@@ -96,7 +96,7 @@ impl Builder {
             lease: None,
             on_end: Vec::new(),
             follow_rules: Vec::new(),
-            observer: None,
+            observers: Vec::new(),
             schedules: Vec::new(),
             secrets: None,
             works: true,
@@ -190,10 +190,10 @@ impl Builder {
         self
     }
 
-    /// Tells `observer` what the engine does with its jobs.
+    /// Tells `observer` what the engine does with its jobs, beside those named before.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer) -> Self {
-        self.observer = Some(Arc::new(observer));
+        self.observers.push(Arc::new(observer));
         self
     }
 
@@ -269,7 +269,7 @@ impl Builder {
             flush: Notify::new(),
             on_end: self.on_end.clone(),
             follow_rules: self.follow_rules.clone(),
-            observer: self.observer.clone(),
+            observers: self.observers.clone(),
             secrets: self.secrets.clone(),
         });
         core.store.declare(core.registry.declarations()).await?;

@@ -59,7 +59,7 @@ pub(crate) struct Core {
     pub(crate) flush: Notify,
     pub(crate) on_end: Vec<EndCallback>,
     pub(crate) follow_rules: Vec<FollowRule>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) secrets: Option<Arc<dyn Secrets>>,
 }
 
@@ -177,14 +177,12 @@ impl Core {
         });
     }
 
-    /// Tells the observer, if there is one.
-    pub(crate) fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
-        if let Some(observer) = &self.observer {
-            tell(&**observer);
-        }
+    /// Tells the observers, if there are any.
+    pub(crate) fn observe(&self, tell: impl Fn(&dyn Observer)) {
+        self.observers.iter().for_each(|observer| tell(&**observer));
     }
 
-    /// Tells the observer and the callbacks of a job that has ended without a run of this process.
+    /// Tells the observers and the callbacks of a job that has ended without a run of this process.
     pub(crate) fn ended_without_run(&self, job: &Job) {
         // Something may follow its end.
         self.wake.notify_one();
@@ -192,7 +190,7 @@ impl Core {
         self.on_end.iter().for_each(|callback| callback(job));
     }
 
-    /// Tells the observer and the callbacks of a job whose run has ended it.
+    /// Tells the observers and the callbacks of a job whose run has ended it.
     pub(crate) async fn ended(&self, held: &Held, state: State) {
         if !state.is_ended() {
             return;

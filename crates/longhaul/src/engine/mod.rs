@@ -39,7 +39,7 @@ pub(crate) use core::{Core, Named};
 pub use error::Error;
 pub use handle::{Ended, JobHandle};
 pub use hub::{Events, Heard};
-pub use observer::Observer;
+pub use observer::{Observer, Ran};
 pub use queues::Queue;
 
 use crate::{

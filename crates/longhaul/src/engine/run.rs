@@ -3,10 +3,10 @@
 use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use longhaul_types::{ErrorCode, JobError, State};
+use longhaul_types::{ErrorCode, JobError, State, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{Core, ends::Ending, registry::Registered, worker::Done};
+use super::{Core, Ran, ends::Ending, registry::Registered, worker::Done};
 use crate::{
     Context, Failure, Outcome,
     context::{self, Held, Stop},
@@ -37,9 +37,12 @@ pub(crate) async fn run(
     };
     let began = core.clock.now();
     let returned = execute(&context, &registered).await;
-    let took = core.clock.now().since(began);
-    core.observe(|observer| observer.stopped(&held.job.kind, took));
-    let next = match decide(&context, &registered.policy.backoff, returned).await {
+    let stopped = core.clock.now();
+    core.observe(|observer| observer.stopped(&held.job.kind, stopped.since(began)));
+    let attempt = held.attempts() + 1;
+    let next = decide(&context, &registered.policy.backoff, returned).await;
+    tell_ran(&core, &held, attempt, (began, stopped), &next);
+    let next = match next {
         Next::Park(after) => {
             let at = core.clock.now() + after;
             match park(&core, &held, parked, at, after).await {
@@ -67,6 +70,36 @@ pub(crate) async fn run(
     };
     // The worker outlives its runs; without one there is nobody to tell.
     let _ = done.send(next).await;
+}
+
+/// Tells the observers what is to become of the job.
+fn tell_ran(
+    core: &Core,
+    held: &Held,
+    attempt: u32,
+    (began, stopped): (Timestamp, Timestamp),
+    next: &Next,
+) {
+    let parked;
+    let end = match next {
+        Next::Park(every) => {
+            parked = End::CheckAgain {
+                at: stopped + *every,
+                every: *every,
+            };
+            Some(&parked)
+        }
+        Next::End(end) => Some(end),
+        Next::Nothing => None,
+    };
+    let ran = Ran {
+        job: &held.job,
+        attempt,
+        began,
+        stopped,
+        end,
+    };
+    core.observe(|observer| observer.ran(&ran));
 }
 
 pub(super) enum Next {
@@ -240,7 +273,7 @@ async fn park(
     core: &Core,
     held: &Arc<Held>,
     parked: bool,
-    at: longhaul_types::Timestamp,
+    at: Timestamp,
     every: Duration,
 ) -> Result<bool, super::Error> {
     if parked {

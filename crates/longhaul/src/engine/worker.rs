@@ -153,19 +153,20 @@ impl Worker {
         for claimed in claimed {
             *taken.entry(claimed.job.queue.clone()).or_default() += 1;
             self.core.send_state(&claimed.job);
+            let due = claimed.due;
             let held = Arc::new(Held::new(claimed));
             self.core.hold(&held);
             if held.job.rescues < SUSPECT {
-                starting.push(held);
+                starting.push((held, due));
             } else if self.suspect.is_none() {
                 self.suspect = Some(held.job.seq);
-                starting.push(held);
+                starting.push((held, due));
             } else {
                 self.put_off(held).await;
             }
         }
-        for held in starting {
-            self.start(held, false);
+        for (held, due) in starting {
+            self.start(held, due, false);
         }
         let more = slots
             .iter()
@@ -191,7 +192,11 @@ impl Worker {
         write_batch(&self.core, vec![Ending { held, write }]).await;
     }
 
-    fn start(&mut self, held: Arc<Held>, parked: bool) {
+    fn start(&mut self, held: Arc<Held>, due: Timestamp, parked: bool) {
+        let (core, job) = (&self.core, &held.job);
+        core.observe(|observer| {
+            observer.started(&job.kind, &job.queue, core.clock.now().since(due));
+        });
         *self.running.entry(held.job.queue.clone()).or_default() += 1;
         self.runs.spawn(run(
             Arc::clone(&self.core),
@@ -278,8 +283,8 @@ impl Worker {
                 }
                 continue;
             }
-            if let Some((held, _)) = self.parked.remove(&seq) {
-                self.start(held, true);
+            if let Some((held, due)) = self.parked.remove(&seq) {
+                self.start(held, due, true);
             }
         }
         waiting.append(&mut self.due);

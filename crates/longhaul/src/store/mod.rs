@@ -188,6 +188,8 @@ pub struct ClaimRequest {
 pub struct Claimed {
     /// The job, running, with its new claim number.
     pub job: Job,
+    /// Since when it was due: the time it waited for, not that of the claim.
+    pub due: Timestamp,
     /// Version of the args.
     pub args_version: u32,
     /// Args, JSON text.

@@ -10,7 +10,9 @@ use std::{
 
 use longhaul::{
     Engine, Failure, Outcome,
-    engine::Observer,
+    engine::{Observer, Ran},
+    handler::DEFAULT_QUEUE,
+    store::End,
     types::{ItemCounts, State},
 };
 
@@ -31,6 +33,22 @@ impl Heard {
 }
 
 impl Observer for Heard {
+    fn started(&self, kind: &str, queue: &str, waited: Duration) {
+        self.note(format!("{kind} of {queue} started after {waited:?}"));
+    }
+
+    fn ran(&self, run: &Ran<'_>) {
+        let end = match run.end {
+            Some(End::Complete { .. }) => "complete",
+            Some(End::Retry { .. }) => "retry",
+            _ => "other",
+        };
+        self.note(format!(
+            "{} attempt {} ran: {end}",
+            run.job.kind, run.attempt
+        ));
+    }
+
     fn stopped(&self, kind: &str, took: Duration) {
         self.note(format!("{kind} stopped after {took:?}"));
     }
@@ -83,21 +101,47 @@ async fn runs_ends_and_measurements_are_told() {
     let job = bench.submit().await;
     job.wait().await.expect("an end");
     let deadline = Instant::now() + Duration::from_secs(10);
-    while heard.lines().len() < 6 {
+    while heard.lines().len() < 10 {
         assert!(Instant::now() < deadline, "{:?}", heard.lines());
         tokio::task::yield_now().await;
     }
     assert_eq!(
         heard.lines(),
         [
+            "test.script of default started after 0ns",
             "test.script quality 92.5",
             "test.script stopped after 0ns",
+            "test.script attempt 1 ran: retry",
             "test.script retried",
+            "test.script of default started after 0ns",
             "test.script quality 92.5",
             "test.script stopped after 0ns",
+            "test.script attempt 2 ran: complete",
             "test.script completed with 1 and 1 of 2",
         ]
     );
+}
+
+#[tokio::test]
+async fn the_wait_is_told_from_when_the_job_was_due() {
+    let (heard, second) = (Heard::default(), Heard::default());
+    let (one, two) = (heard.clone(), second.clone());
+    let bench = Bench::with(
+        policy(),
+        |builder| builder.observer(one).observer(two),
+        |run, _| async move { Ok(Outcome::Done(run)) },
+    )
+    .await;
+    let paused = bench.engine.pause_queue(DEFAULT_QUEUE).await;
+    paused.expect("paused");
+    let job = bench.submit().await;
+    bench.clock.advance(Duration::from_secs(90));
+    let resumed = bench.engine.resume_queue(DEFAULT_QUEUE).await;
+    resumed.expect("resumed");
+    job.wait().await.expect("an end");
+    let waited = "test.script of default started after 90s";
+    assert_eq!(heard.lines().first().map(String::as_str), Some(waited));
+    assert_eq!(second.lines().first().map(String::as_str), Some(waited));
 }
 
 #[tokio::test]

@@ -64,6 +64,14 @@ async fn what_happened_is_counted() {
         ("longhaul_jobs{queue=\"default\",state=\"failed\"} ", 1.0),
         ("longhaul_jobs{queue=\"gates\",state=\"running\"} ", 1.0),
         ("longhaul_slots{queue=\"gates\"} ", 16.0),
+        (
+            "longhaul_start_seconds_count{kind=\"test.echo\",queue=\"default\"} ",
+            4.0,
+        ),
+        (
+            "longhaul_start_seconds_count{kind=\"test.gate\",queue=\"gates\"} ",
+            1.0,
+        ),
         ("longhaul_run_seconds_count{kind=\"test.echo\"} ", 4.0),
         (
             "longhaul_jobs_ended_total{kind=\"test.echo\",state=\"completed\"} ",

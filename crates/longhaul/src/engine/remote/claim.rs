@@ -142,6 +142,8 @@ async fn give(
 fn take(core: &Core, worker: &Worker, claimed: Claimed) -> (Arc<Run>, ClaimedJob) {
     let now = core.clock.now();
     let job = &claimed.job;
+    let waited = now.since(claimed.due);
+    core.observe(|observer| observer.started(&job.kind, &job.queue, waited));
     // What the store holds was JSON when it came.
     let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
     let mut view = ClaimedJob {

@@ -165,6 +165,7 @@ async fn read(core: &Core, worker: &WorkerId, job: Seq) -> Result<Option<Run>, E
         args_version: 0,
         args: String::new(),
         checkpoint: None,
+        due: since,
     });
     if cancel {
         held.cancel();

@@ -231,6 +231,7 @@ fn read(row: &rusqlite::Row<'_>, taken: &Taken<'_>) -> rusqlite::Result<Claimed>
     }
     Ok(Claimed {
         job,
+        due: row::time(row, 23)?,
         args_version: row.get(12)?,
         args: row.get(13)?,
         checkpoint: None,

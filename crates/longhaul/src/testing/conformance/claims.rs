@@ -159,6 +159,29 @@ pub async fn a_claim_makes_a_job_run(store: &dyn Store) {
     assert_eq!(one.job.attempts, 0, "attempts count what failed");
 }
 
+/// A claim says since when its job was due, whatever it waited for.
+pub async fn a_claim_says_since_when_its_job_was_due(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let scheduled = Insert {
+        reason: Reason::Scheduled,
+        run_at: Some(at(10)),
+        ..job("scheduled")
+    };
+    lab.insert(vec![scheduled, job("new")]).await;
+    let claimed = lab.claim(&lab.worker, at(25)).await;
+    assert_eq!(names(&claimed), ["scheduled", "new"]);
+    assert_eq!(claimed[0].due, at(10), "not when it was submitted");
+    assert_eq!(claimed[1].due, at(0), "not when it was claimed");
+    lab.end(held(&claimed[0]), End::Release { at: at(40) })
+        .await;
+    lab.end(held(&claimed[1]), super::lab::fail()).await;
+    lab.allowed(Request::Retry, "new", at(30)).await;
+    let claimed = lab.claim(&lab.worker, at(50)).await;
+    assert_eq!(names(&claimed), ["scheduled", "new"]);
+    assert_eq!(claimed[0].due, at(40), "when it was to go on");
+    assert_eq!(claimed[1].due, at(30), "when it was retried");
+}
+
 /// Every claim raises the number, and the first start stays.
 pub async fn claim_numbers_rise(store: &dyn Store) {
     let lab = Lab::new(store).await;

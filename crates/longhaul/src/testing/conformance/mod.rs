@@ -211,6 +211,7 @@ macro_rules! __behaviours {
                 only_registered_kinds_are_given
                 owners_do_not_matter
                 a_claim_makes_a_job_run
+                a_claim_says_since_when_its_job_was_due
                 claim_numbers_rise
                 a_job_is_given_once
                 simultaneous_claims_share

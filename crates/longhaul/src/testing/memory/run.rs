@@ -28,6 +28,10 @@ impl Tables {
 
     fn give(&mut self, seq: Seq, request: &ClaimRequest, life: u64) -> Result<Claimed, Error> {
         let given = self.change(seq, |row| {
+            let due = match row.job.status {
+                Status::Pending { run_at, .. } => run_at,
+                _ => None,
+            };
             let state = must(next(row.job.standing(), Change::Claim))?;
             debug_assert_eq!(state, State::Running, "a claim makes a job run");
             row.job.status = Status::Running {
@@ -39,12 +43,14 @@ impl Tables {
             row.job.started_at.get_or_insert(request.now);
             row.claimed_at = request.now;
             row.life = life;
-            Ok(())
+            // A held job, which has no time, is never given.
+            Ok(due.unwrap_or(request.now))
         });
-        given.unwrap_or(Err(Error::NotFound(seq)))?;
+        let due = given.unwrap_or(Err(Error::NotFound(seq)))?;
         let row = &self.rows[&seq];
         Ok(Claimed {
             job: row.job.clone(),
+            due,
             args_version: row.args_version,
             args: row.args.clone(),
             checkpoint: row.checkpoint.clone(),
