@@ -16,6 +16,7 @@ pub mod service;
 pub mod session;
 pub mod settings;
 pub mod terminal;
+pub mod traces;
 pub mod waltodo;
 
 /// A job's memory is made by one thread and freed by another, over which the usual allocator of Linux has its threads wait

@@ -18,6 +18,8 @@ use crate::{
 
 /// Longest token file that is read.
 const MAX_TOKEN: u64 = 4096;
+/// Bytes of a file of certificates that are read: those of a whole system are below.
+const MAX_CERTIFICATES: u64 = 4 << 20;
 
 /// A command's connection to its server.
 #[derive(Clone, Debug)]
@@ -40,10 +42,15 @@ impl Session {
                     data: Some(data),
                 })
             }
-            Target::Remote { url, token_file } => {
+            Target::Remote {
+                url,
+                token_file,
+                ca_file,
+            } => {
                 let token = token_file.map(|path| read_token(&path)).transpose()?;
+                let trusted = ca_file.map(|path| read_certificates(&path)).transpose()?;
                 Ok(Self {
-                    client: Client::tcp(&url, token)?,
+                    client: Client::tcp_trusting(&url, token, trusted.as_deref())?,
                     data: None,
                 })
             }
@@ -97,6 +104,14 @@ fn read_token(path: &Path) -> Result<Token> {
     Ok(Token::new(text.lines().next().unwrap_or_default())?)
 }
 
+fn read_certificates(path: &Path) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(MAX_CERTIFICATES).read_to_end(&mut text))
+        .map_err(|error| Fail::usage(format!("{}: {error}", path.display())))?;
+    Ok(text)
+}
+
 impl From<Error> for Fail {
     fn from(error: Error) -> Self {
         let fail = |code| Self::new(code, error.to_string());
@@ -115,6 +130,12 @@ impl From<Error> for Fail {
                     _ => fail,
                 }
             }
+            Error::Unreachable { why, .. } if why.contains("certificate") => fail(
+                exit::UNREACHABLE,
+            )
+            .hint(
+                "Name the file of its authority's certificates with --ca-file or LONGHAUL_CA_FILE.",
+            ),
             Error::Unreachable { .. } | Error::Interrupted { .. } | Error::Unexpected { .. } => {
                 fail(exit::UNREACHABLE)
             }

@@ -47,6 +47,14 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub token_file: Option<PathBuf>,
+    /// File of the certificates (PEM) to trust for https, and no others [env: LONGHAUL_CA_FILE]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON: one object, or a line per event when following
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
@@ -63,6 +71,8 @@ pub enum Target {
         url: String,
         /// The file that holds the token for it.
         token_file: Option<PathBuf>,
+        /// The file of the certificates to trust; the system's when none.
+        ca_file: Option<PathBuf>,
     },
 }
 
@@ -75,10 +85,11 @@ enum Place {
 }
 
 /// Keys that only the user's own file may hold.
-const TRUSTED: [&str; 6] = [
+const TRUSTED: [&str; 7] = [
     "data_dir",
     "url",
     "token_file",
+    "ca_file",
     "serve",
     "allow_targets",
     "webhooks",
@@ -139,7 +150,18 @@ impl Settings {
             .filter(|(place, _)| *place <= url_place)
             .map(|(place, path)| self.absolute(place, &path))
             .transpose()?;
-        Ok(Target::Remote { url, token_file })
+        let flag = self.global.ca_file.as_deref().map(path_text);
+        let ca_file = self.trusted(flag.transpose()?, "LONGHAUL_CA_FILE", "ca_file")?;
+        // Nor is who speaks for the one trusted to speak for the other.
+        let ca_file = ca_file
+            .filter(|(place, _)| *place <= url_place)
+            .map(|(place, path)| self.absolute(place, &path))
+            .transpose()?;
+        Ok(Target::Remote {
+            url,
+            token_file,
+            ca_file,
+        })
     }
 
     /// The data folder, absolute.
@@ -169,6 +191,9 @@ impl Settings {
         }
         if let Some(path) = &self.global.token_file {
             add("token-file", &path.display());
+        }
+        if let Some(path) = &self.global.ca_file {
+            add("ca-file", &path.display());
         }
         flags
     }
@@ -311,7 +336,7 @@ impl File {
             };
             return Err(
                 Fail::usage(format!("{shown}: '{key}' {why}")).hint(if trusted {
-                    "Known are: data_dir, url, token_file, queue, allow_targets, and the tables serve, waltodo and webhooks."
+                    "Known are: data_dir, url, token_file, ca_file, queue, allow_targets, and the tables serve, waltodo and webhooks."
                 } else {
                     "Which server gets your jobs is set by a flag, the environment or your own file."
                 }),
@@ -415,13 +440,14 @@ mod tests {
 
     #[test]
     fn a_token_goes_only_to_the_server_it_is_kept_for() {
-        let user = "url = 'http://one:1'\ntoken_file = 'token'";
+        let user = "url = 'http://one:1'\ntoken_file = 'token'\nca_file = 'ca.pem'";
         let kept = settings(Global::default(), user).target().expect("target");
         assert_eq!(
             kept,
             Target::Remote {
                 url: "http://one:1".to_owned(),
                 token_file: Some("/home/u/.config/longhaul/token".into()),
+                ca_file: Some("/home/u/.config/longhaul/ca.pem".into()),
             }
         );
         let other = Global {
@@ -433,6 +459,7 @@ mod tests {
             Target::Remote {
                 url: "http://two:2".to_owned(),
                 token_file: None,
+                ca_file: None,
             }
         );
     }

@@ -72,6 +72,16 @@ impl Client {
 
     /// A client of the server at this address: `http://127.0.0.1:4000`, or `https://` with a path before the API's.
     pub fn tcp(url: &str, token: Option<Token>) -> Result<Self, Error> {
+        Self::tcp_trusting(url, token, None)
+    }
+
+    /// The same, trusting the certificates of this PEM text and no others: those of a team's own authority, or the
+    /// server's own.
+    pub fn tcp_trusting(
+        url: &str,
+        token: Option<Token>,
+        certificates: Option<&[u8]>,
+    ) -> Result<Self, Error> {
         let base = url.trim_end_matches('/');
         let url = reqwest::Url::parse(base)
             .map_err(|error| Error::Setup(format!("'{base}' is no address: {error}")))?;
@@ -92,7 +102,10 @@ impl Client {
                 "an address holds no password; use a token".to_owned(),
             ));
         }
-        let mut builder = builder(secure);
+        let mut builder = builder(secure && certificates.is_none());
+        if let Some(text) = certificates.filter(|_| secure) {
+            builder = builder.tls_certs_only(certificates_of(text)?);
+        }
         if is_loopback(&url) {
             builder = builder.no_proxy();
         }
@@ -172,14 +185,20 @@ impl Client {
     }
 }
 
-/// What all clients have in common. The certificates of the system are read only for `secure` ones: that takes longer
-/// than everything else a short command does.
-fn builder(secure: bool) -> reqwest::ClientBuilder {
+/// Has every part of this process that speaks TLS do so with what the client does it with, unless the program has chosen
+/// something else. A client does this by itself.
+pub fn install_crypto() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Fails only when the program has chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+/// What all clients have in common. The certificates of the system are read only for `secure` ones: that takes longer
+/// than everything else a short command does.
+fn builder(secure: bool) -> reqwest::ClientBuilder {
+    install_crypto();
     let builder = reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .read_timeout(QUIET)
@@ -191,6 +210,17 @@ fn builder(secure: bool) -> reqwest::ClientBuilder {
     } else {
         builder.tls_certs_only([])
     }
+}
+
+fn certificates_of(text: &[u8]) -> Result<Vec<reqwest::Certificate>, Error> {
+    let found = reqwest::Certificate::from_pem_bundle(text)
+        .map_err(|error| Error::Setup(format!("the certificates can not be read: {error}")))?;
+    if found.is_empty() {
+        return Err(Error::Setup(
+            "the file of certificates holds none; it must be PEM".to_owned(),
+        ));
+    }
+    Ok(found)
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {
@@ -219,6 +249,8 @@ mod tests {
             assert!(Client::tcp(url, None).is_err(), "{url}");
         }
         assert!(Client::tcp("http://host:4000/prefix/", None).is_ok());
+        let none = Client::tcp_trusting("https://host", None, Some(b"no certificate"));
+        assert!(matches!(none, Err(Error::Setup(_))), "{none:?}");
     }
 
     #[test]

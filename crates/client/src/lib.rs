@@ -28,7 +28,7 @@ mod schedules;
 mod sse;
 mod tokens;
 
-pub use client::{Client, Token};
+pub use client::{Client, Token, install_crypto};
 pub use download::Download;
 pub use error::Error;
 pub use events::{Events, Heard};

@@ -28,7 +28,7 @@ use tokio_util::{
 };
 use tower::ServiceExt;
 
-use crate::{Door, access::Peer, routes::App, stall::Stall};
+use crate::{Door, Tls, access::Peer, routes::App, stall::Stall};
 
 /// The wait after the system could not accept: it has no descriptors left, say.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -73,6 +73,7 @@ impl Connections {
         self: &Arc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: Peer,
+        tls: Option<Tls>,
         slot: OwnedSemaphorePermit,
         router: &Router,
         app: &Arc<App>,
@@ -87,7 +88,19 @@ impl Connections {
         let io = Stall::new(io, app.limits.stall, self.cut.clone(), held);
         let (router, app) = (router.clone(), Arc::clone(app));
         self.tasks.spawn(async move {
-            serve(io, peer, router, &app).await;
+            let Some(tls) = tls else {
+                return serve(io, peer, router, &app).await;
+            };
+            let handshake = tls.accept(io, app.limits.handshake);
+            let shaken = tokio::select! {
+                () = app.stopping.cancelled() => return,
+                shaken = handshake => shaken,
+            };
+            match shaken {
+                Ok(io) => serve(io, peer, router, &app).await,
+                // Who speaks no TLS, or knows other certificates, is no fault.
+                Err(error) => tracing::debug!(?peer, %error, "no TLS handshake"),
+            }
         });
     }
 }
@@ -135,6 +148,7 @@ fn check_peer(me: u32, peer: u32) -> io::Result<()> {
 /// Accepts and serves connections until the doors close, and then those that have come before.
 pub(crate) async fn accept<L: Listener>(
     listener: L,
+    tls: Option<Tls>,
     router: Router,
     app: Arc<App>,
     connections: Arc<Connections>,
@@ -154,7 +168,7 @@ pub(crate) async fn accept<L: Listener>(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((io, peer)) => connections.serve(io, peer, slot, &router, &app),
+            Ok((io, peer)) => connections.serve(io, peer, tls.clone(), slot, &router, &app),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection; trying again");
@@ -166,7 +180,7 @@ pub(crate) async fn accept<L: Listener>(
     while let Ok(slot) = Arc::clone(&connections.slots).try_acquire_owned()
         && let Ok(Ok((io, peer))) = timeout(LAST_LOOK, listener.accept()).await
     {
-        connections.serve(io, peer, slot, &router, &app);
+        connections.serve(io, peer, tls.clone(), slot, &router, &app);
     }
 }
 

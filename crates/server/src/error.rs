@@ -59,6 +59,24 @@ pub enum Error {
     /// Open access on an address that others can reach.
     #[error("open access is for a loopback address alone, and {0} is none")]
     OpenBeyondLoopback(SocketAddr),
+    /// A file of certificates or of a key can not be used.
+    #[error("{path}: {why}; it must be PEM, as it comes from whoever issued the certificate")]
+    BadPem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The key is another certificate's.
+    #[error(
+        "{key} is not the key of the first certificate in {certificate}; give the two that belong together"
+    )]
+    KeyMismatch {
+        /// File of the certificate.
+        certificate: PathBuf,
+        /// File of the key.
+        key: PathBuf,
+    },
     /// Neither a socket nor an address was given.
     #[error("a server needs a unix socket or a TCP address")]
     NoDoor,

@@ -3,7 +3,7 @@
 //! Invariant: a socket is made only inside a folder that belongs to this user and that nobody else can enter.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io,
     os::unix::{
         fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
@@ -53,8 +53,32 @@ pub fn secure_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Opens a file that holds a secret, and so must be this user's alone.
+///
+/// Errors: [`Error::Foreign`] and [`Error::NotPrivate`].
+pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    // Of the open file: the name could point elsewhere by now.
+    let metadata = file.metadata().map_err(Error::io(path))?;
+    let me = rustix::process::geteuid().as_raw();
+    if metadata.uid() != me {
+        return Err(Error::Foreign {
+            path: path.to_owned(),
+            owner: metadata.uid(),
+            me,
+        });
+    }
+    if private(metadata.mode()) {
+        return Ok(file);
+    }
+    Err(Error::NotPrivate {
+        path: path.to_owned(),
+        mode: metadata.mode() & 0o777,
+    })
+}
+
 /// Whether a file of this mode is its owner's alone.
-pub(crate) fn private(mode: u32) -> bool {
+fn private(mode: u32) -> bool {
     const OTHERS: u32 = 0o077;
     mode & OTHERS == 0
 }

@@ -34,7 +34,9 @@ mod secret_file;
 mod server;
 mod sockets;
 mod stall;
+mod tls;
 mod token;
+mod trace;
 mod view;
 pub mod webhook;
 
@@ -49,4 +51,6 @@ pub use secret_file::{SecretFile, SecretInfo};
 pub use server::{Handle, Server, StopReason, Stopper};
 pub use socketioxide;
 pub use sockets::{Guest, SocketEvents, rooms_that_see};
+pub use tls::Tls;
 pub use token::AdminToken;
+pub use trace::{TRACEPARENT, Trace, Traces};

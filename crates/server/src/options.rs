@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use longhaul::clock::{SharedClock, SystemClock};
 use longhaul_types::FilterNames;
 
-use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics, SocketEvents};
+use crate::{AccessLimits, AdminToken, Admission, LocalOnly, Metrics, SocketEvents, Tls, Traces};
 
 /// How a server is set up. The defaults suit one machine.
 #[derive(Clone, Debug)]
@@ -14,6 +14,7 @@ pub struct Options {
     pub(crate) build: String,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) tcp: Option<SocketAddr>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) hosts: Vec<String>,
     pub(crate) token: Option<AdminToken>,
     pub(crate) access_open: bool,
@@ -23,6 +24,7 @@ pub struct Options {
     pub(crate) socket_events: Vec<Arc<dyn SocketEvents>>,
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Option<Arc<dyn Traces>>,
     pub(crate) limits: Limits,
     pub(crate) filter_names: FilterNames,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Limits {
     pub(crate) body_time: Duration,
     /// Time in which a request's head must have come; also how long a connection may stay unused.
     pub(crate) head_time: Duration,
+    /// Time in which a TLS handshake must be made.
+    pub(crate) handshake: Duration,
     /// Connections at a time; more wait to be accepted.
     pub(crate) connections: usize,
     /// Time that connections have to end after a stop.
@@ -54,6 +58,7 @@ impl Options {
             build: build.into(),
             socket: None,
             tcp: None,
+            tls: None,
             hosts: Vec::new(),
             token: None,
             access_open: false,
@@ -64,11 +69,13 @@ impl Options {
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             filter_names: FilterNames::default(),
+            traces: None,
             limits: Limits {
                 body: 2 << 20,
                 body_time: Duration::from_secs(30),
                 head_time: Duration::from_secs(30),
                 connections: 8192,
+                handshake: Duration::from_secs(10),
                 grace: Duration::from_secs(5),
                 stall: Duration::from_mins(1),
                 heartbeat: Duration::from_secs(15),
@@ -88,6 +95,13 @@ impl Options {
     #[must_use]
     pub fn tcp(mut self, address: SocketAddr) -> Self {
         self.tcp = Some(address);
+        self
+    }
+
+    /// Speaks TLS on that address, and nothing else.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -156,6 +170,13 @@ impl Options {
         self
     }
 
+    /// Tells these traces of requests; jobs then carry the `traceparent` of the one that submitted them.
+    #[must_use]
+    pub fn traces(mut self, traces: Arc<dyn Traces>) -> Self {
+        self.traces = Some(traces);
+        self
+    }
+
     /// With this clock.
     #[must_use]
     pub fn clock(mut self, clock: SharedClock) -> Self {
@@ -176,6 +197,13 @@ impl Options {
     pub fn request_times(mut self, head: Duration, body: Duration) -> Self {
         self.limits.head_time = head;
         self.limits.body_time = body;
+        self
+    }
+
+    /// Time in which a TLS handshake must be made; 10 s unless said otherwise.
+    #[must_use]
+    pub fn handshake_time(mut self, time: Duration) -> Self {
+        self.limits.handshake = time;
         self
     }
 

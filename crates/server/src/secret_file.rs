@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Read, Write as _},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use longhaul::{secrets::Secrets, types::Timestamp};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::{Error, folder::private};
+use crate::{Error, folder::open_private};
 
 /// Bytes of the file.
 const FILE: u64 = 4 << 20;
@@ -110,27 +110,12 @@ impl SecretFile {
 
     fn read(&self) -> Result<Content, Error> {
         let path = &self.0;
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Content::default()),
-            Err(error) => return Err(Error::io(path)(error)),
+        let file = match open_private(path) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(Content::default());
+            }
+            file => file?,
         };
-        // Of the open file: the name could point elsewhere by now.
-        let metadata = file.metadata().map_err(Error::io(path))?;
-        let me = rustix::process::geteuid().as_raw();
-        if metadata.uid() != me {
-            return Err(Error::Foreign {
-                path: path.clone(),
-                owner: metadata.uid(),
-                me,
-            });
-        }
-        if !private(metadata.mode()) {
-            return Err(Error::NotPrivate {
-                path: path.clone(),
-                mode: metadata.mode() & 0o777,
-            });
-        }
         let mut text = String::new();
         file.take(FILE + 1)
             .read_to_string(&mut text)
@@ -189,6 +174,8 @@ pub(crate) fn covers(pattern: &str, kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
+
+    use std::os::unix::fs::MetadataExt;
 
     use super::*;
 

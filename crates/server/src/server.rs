@@ -97,6 +97,7 @@ impl Server {
             clock: Arc::clone(&options.clock),
             metrics: options.metrics.clone(),
             live: Live::default(),
+            traces: options.traces.clone(),
             limits: options.limits,
             filter_names: options.filter_names.clone(),
             version: options.version.clone(),
@@ -152,6 +153,7 @@ impl Server {
             file = Some(socket.file);
             parts.push(tokio::spawn(accept(
                 socket.listener,
+                None,
                 router.clone(),
                 Arc::clone(&app),
                 Arc::clone(&connections),
@@ -160,6 +162,7 @@ impl Server {
         if let Some(listener) = tcp {
             parts.push(tokio::spawn(accept(
                 listener,
+                options.tls,
                 router,
                 Arc::clone(&app),
                 Arc::clone(&connections),

@@ -1,11 +1,11 @@
 //! The administrator's token: read from a private file, kept as a hash, compared in constant time.
 
-use std::{fs::File, io::Read, os::unix::fs::MetadataExt, path::Path};
+use std::{io::Read, path::Path};
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::{Error, folder::private};
+use crate::{Error, folder::open_private};
 
 /// Longest token, in bytes.
 const MAX: usize = 512;
@@ -27,25 +27,9 @@ impl AdminToken {
     ///
     /// Errors: [`Error::NotPrivate`], [`Error::Foreign`] and [`Error::BadToken`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        // Of the open file: the name could point elsewhere by now.
-        let metadata = file.metadata().map_err(Error::io(path))?;
-        let me = rustix::process::geteuid().as_raw();
-        if metadata.uid() != me {
-            return Err(Error::Foreign {
-                path: path.to_owned(),
-                owner: metadata.uid(),
-                me,
-            });
-        }
-        if !private(metadata.mode()) {
-            return Err(Error::NotPrivate {
-                path: path.to_owned(),
-                mode: metadata.mode() & 0o777,
-            });
-        }
         let mut text = String::new();
-        file.take(MAX as u64 + 64)
+        open_private(path)?
+            .take(MAX as u64 + 64)
             .read_to_string(&mut text)
             .map_err(Error::io(path))?;
         Self::new(text.trim()).ok_or_else(|| Error::BadToken {

@@ -9,12 +9,14 @@ use std::{
     num::{NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use longhaul::{Engine, engine, store};
 use longhaul_server::{
     AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, SecretFile, Server, StopReason,
+    Tls,
     outgoing::{self, Outgoing},
     webhook,
 };
@@ -27,6 +29,7 @@ use crate::{
     exit::{Fail, Result},
     kinds,
     settings::Settings,
+    traces::Traces,
 };
 
 /// Time without work and clients after which a server that was started in the background stops.
@@ -57,6 +60,15 @@ pub struct Args {
     allow_target: Vec<String>,
     #[command(flatten)]
     limits: LimitFlags,
+    /// Speak TLS on that address with this chain of certificates, the server's own first (PEM)
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM), a file of this user's alone
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// How the log is written: a line to read, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = LogFormat::Plain, value_name = "FORMAT")]
+    log_format: LogFormat,
     /// Runs at a time in each queue
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     concurrency: u32,
@@ -128,12 +140,21 @@ pub enum Access {
     Open,
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A line to read.
+    Plain,
+    /// One JSON object a line.
+    Json,
+}
+
 /// Serves until it is told to stop.
 pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let limits = args.limits.limits(settings)?;
     let data = DataDir::open(&settings.data_dir()?)?;
     leave_caller(args.on_demand)?;
-    start_log();
+    start_log(args.log_format);
     tracing::info!(
         pid = std::process::id(),
         build = args.build_id.as_deref().unwrap_or(BUILD),
@@ -170,7 +191,8 @@ fn inherited() -> Vec<i32> {
         .collect()
 }
 
-fn start_log() {
+/// One line an event, on standard error; which ones, `LONGHAUL_LOG` says.
+pub(crate) fn start_log(format: LogFormat) {
     use tracing_subscriber::EnvFilter;
     let filter = std::env::var("LONGHAUL_LOG").unwrap_or_default();
     let filter = if filter.is_empty() { "info" } else { &filter };
@@ -180,12 +202,16 @@ fn start_log() {
     } else {
         format!("{filter},{AUDIT}=info")
     };
-    let started = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::builder().parse_lossy(filter))
-        .with_writer(io::stderr)
-        .with_ansi(crate::terminal::stderr().color)
-        .with_target(false)
-        .try_init();
+        .with_writer(io::stderr);
+    let started = match format {
+        LogFormat::Plain => log
+            .with_ansi(crate::terminal::stderr().color)
+            .with_target(false)
+            .try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
     if let Err(error) = started {
         eprintln!("longhaul: no log: {error}");
     }
@@ -205,10 +231,16 @@ async fn serve(
         Some(daemon::make_room(data).await?)
     };
     let metrics = Metrics::default();
-    let engine = start_engine(args, &calls(args, settings)?, data, &metrics).await?;
-    let options = options(args, settings, data)?
+    let traces = Traces::from_environment()?;
+    // What is wrong with the settings is said before anything runs.
+    let calls = calls(args, settings)?;
+    let mut options = options(args, settings, data)?
         .access_limits(limits)
-        .metrics(metrics);
+        .metrics(metrics.clone());
+    if let Some(traces) = &traces {
+        options = options.traces(Arc::new(traces.clone()));
+    }
+    let engine = start_engine(args, &calls, data, &metrics, traces.as_ref()).await?;
     let handle = match Server::bind(engine.clone(), options).await {
         Ok(server) => server.start(),
         Err(error) => {
@@ -219,7 +251,7 @@ async fn serve(
     announce(args, data, &handle);
     drop(room);
     let stopper = handle.stopper();
-    let mut stopping = std::pin::pin!(stop(handle, &engine));
+    let mut stopping = std::pin::pin!(stop(handle, &engine, traces));
     tokio::select! {
         reason = &mut stopping => return Ok(ended(reason)),
         name = signals.next() => tracing::info!("{name}: stopping; what runs goes on with the next server"),
@@ -234,9 +266,13 @@ async fn serve(
     }
 }
 
-async fn stop(handle: Handle, engine: &Engine) -> StopReason {
+async fn stop(handle: Handle, engine: &Engine, traces: Option<Traces>) -> StopReason {
     let reason = handle.wait().await;
     engine.shutdown().await;
+    if let Some(traces) = traces {
+        // It waits for the collector. That it fails is in the log.
+        let _ = tokio::task::spawn_blocking(move || traces.stop()).await;
+    }
     reason
 }
 
@@ -278,6 +314,7 @@ async fn start_engine(
     calls: &Calls,
     data: &DataDir,
     metrics: &Metrics,
+    traces: Option<&Traces>,
 ) -> Result<Engine> {
     let path = data.database();
     // SQLite gives the files beside the database the rights of the database.
@@ -285,10 +322,13 @@ async fn start_engine(
     let results = Cache::new(data.results());
     let end = Instant::now() + PATIENCE;
     loop {
-        let builder = Engine::open(data.database())
+        let mut builder = Engine::open(data.database())
             .concurrency(args.concurrency)
             .observer(metrics.clone())
             .secrets(SecretFile::new(data.secrets()));
+        if let Some(traces) = traces {
+            builder = builder.observer(traces.clone());
+        }
         let builder = match &calls.webhooks[..] {
             [] => builder,
             rules => builder.follow_ups(webhook::rules(rules).map_err(|error| misset(&error))?),
@@ -328,6 +368,10 @@ fn options(args: &Args, settings: &Settings, data: &DataDir) -> Result<Options> 
     if let Some(address) = args.listen {
         options = options.tcp(address);
         options = args.host.iter().fold(options, Options::host);
+        if let (Some(certificate), Some(key)) = (&args.tls_cert, &args.tls_key) {
+            let tls = Tls::read(certificate, key);
+            options = options.tls(tls.map_err(|error| Fail::failed(error.to_string()))?);
+        }
         let path = settings
             .token_file()?
             .unwrap_or_else(|| data.path().join("token"));
@@ -366,12 +410,15 @@ fn make_token(path: &Path) -> Result {
 fn announce(args: &Args, data: &DataDir, handle: &Handle) {
     tracing::info!("listening on {}", data.socket().display());
     if let Some(address) = handle.tcp() {
+        let scheme = args.tls_cert.as_ref().map_or("http", |_| "https");
         match args.access {
             Access::Open => {
-                tracing::info!("listening on http://{address}, open to everybody on this machine");
+                tracing::info!(
+                    "listening on {scheme}://{address}, open to everybody on this machine"
+                );
             }
             Access::Token => {
-                tracing::info!("listening on http://{address}, for whoever shows the token");
+                tracing::info!("listening on {scheme}://{address}, for whoever shows the token");
             }
         }
     }

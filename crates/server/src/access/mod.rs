@@ -89,10 +89,11 @@ impl Access {
     pub(crate) fn new(options: &Options, tcp: Option<SocketAddr>, store: Arc<dyn Store>) -> Self {
         let mut hosts = options.hosts.clone();
         if let Some(address) = tcp {
+            let usual = if options.tls.is_some() { 443 } else { 80 };
             let mut add = |name: &str| {
                 hosts.push(format!("{name}:{}", address.port()));
                 // Clients leave the usual port out.
-                if address.port() == 80 {
+                if address.port() == usual {
                     hosts.push(name.to_owned());
                 }
             };

@@ -3,6 +3,7 @@
 //! Invariant: every operation of [`ROUTES`](crate::ROUTES) is described with every status and code that it answers with.
 //! Tests compare the document with the routes, with `docs/openapi.json` and with what a server really says.
 
+mod errors;
 mod operations;
 mod page;
 mod problems;
@@ -64,6 +65,11 @@ pub(crate) fn text() -> Result<&'static str, &'static serde_json::Error> {
 pub(crate) fn page() -> Result<(&'static str, &'static str), &'static serde_json::Error> {
     let page = PAGE.as_ref()?;
     Ok((&page.html, &page.policy))
+}
+
+/// The page of an error code, and its content security policy.
+pub(crate) fn error_page(code: &str) -> Option<(String, String)> {
+    errors::render(code).map(|page| (page.html, page.policy))
 }
 
 fn document() -> OpenApi {

@@ -732,7 +732,15 @@ fn documents() -> Vec<Entry> {
         new("/docs", "docs", "This document as a page").responds(
             "200",
             answer("A page of its own, without scripts and without anything from elsewhere.")
-                .content("text/html", page),
+                .content("text/html", page.clone()),
         ),
+        new("/docs/errors/{code}", "errorPage", "What an error code means")
+            .describe("The `type` of every problem document points here.")
+            .parameter(ParameterIn::Path, "code", text_schema(), "The error's code.")
+            .refused(&[ErrorCode::BadRequest, ErrorCode::NotFound])
+            .responds(
+                "200",
+                answer("A page that says what happened and what to do.").content("text/html", page),
+            ),
     ]
 }

@@ -14,7 +14,10 @@ use super::TAGS;
 const METHODS: [&str; 4] = ["get", "put", "post", "delete"];
 const STYLE: &str = "
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { margin: 0; display: grid; grid-template-columns: 19rem minmax(0, 54rem); gap: 0 2rem; }
+body { margin: 0; }
+main { max-width: 54rem; margin: 0 auto; box-sizing: border-box; }
+.contents { display: grid; grid-template-columns: 19rem minmax(0, 1fr); gap: 0 2rem; }
+.contents main { margin: 0; }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; box-sizing: border-box;
   border-right: 1px solid #8885; font-size: .875rem; }
 nav ul { list-style: none; margin: 0 0 1rem; padding: 0; }
@@ -26,9 +29,17 @@ section { border-top: 1px solid #8885; padding: .5rem 0 1rem; scroll-margin-top:
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-top: 1px solid #8883; }
 td:first-child { white-space: nowrap; }
+td p { margin: 0; }
+h1, h2, h3, p { overflow-wrap: anywhere; }
+.jump { display: none; }
 b.method { text-transform: uppercase; font-size: .8rem; letter-spacing: .03em; }
 .note { opacity: .75; font-size: .875rem; }
-@media (max-width: 56rem) { body { display: block; } nav { position: static; height: auto; border: 0; } }
+@media (max-width: 56rem) {
+  .contents { display: flex; flex-direction: column; }
+  .contents nav { order: 1; position: static; height: auto; border: 0; border-top: 1px solid #8885; }
+  .jump { display: block; }
+  table { display: block; overflow-x: auto; }
+}
 ";
 
 /// The page, and the policy that lets its style in and nothing else.
@@ -39,33 +50,40 @@ pub(super) struct Page {
 
 /// The page of this document.
 pub(super) fn render(document: &Value) -> Page {
-    let style = STANDARD.encode(Sha256::digest(STYLE));
     let title = text(&document["info"]["title"]);
+    let parts = html! {
+        (contents(document))
+        main {
+            a.jump href="#contents" { "Contents" }
+            h1 { (title) " API" }
+            (prose(&document["info"]["description"]))
+            p { a href="/openapi.json" { "openapi.json" } " is the same for programs." }
+            @for (tag, about) in TAGS {
+                h2 { (about) }
+                @for operation in operations(document, tag) { (section(document, &operation)) }
+            }
+            h2 { "Schemas" }
+            @for (name, schema) in members(&document["components"]["schemas"]) {
+                section id={ "schema-" (name) } { h3 { (name) } (body(schema)) }
+            }
+        }
+    };
+    whole(&format!("{title} API"), true, &parts)
+}
+
+/// A whole page of these parts, with contents beside the text or without.
+pub(super) fn whole(title: &str, contents: bool, parts: &Markup) -> Page {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
-                title { (title) " API" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                (contents(document))
-                main {
-                    h1 { (title) " API" }
-                    (prose(&document["info"]["description"]))
-                    p { a href="/openapi.json" { "openapi.json" } " is the same for programs." }
-                    @for (tag, about) in TAGS {
-                        h2 { (about) }
-                        @for operation in operations(document, tag) { (section(document, &operation)) }
-                    }
-                    h2 { "Schemas" }
-                    @for (name, schema) in members(&document["components"]["schemas"]) {
-                        section id={ "schema-" (name) } { h3 { (name) } (body(schema)) }
-                    }
-                }
-            }
+            body.contents[contents] { (parts) }
         }
     };
     Page {
@@ -104,12 +122,12 @@ fn operations<'a>(document: &'a Value, tag: &str) -> Vec<Operation<'a>> {
 
 fn contents(document: &Value) -> Markup {
     html! {
-        nav {
+        nav id="contents" {
             @for (tag, _) in TAGS {
                 strong { (tag) }
                 ul {
                     @for operation in operations(document, tag) {
-                        li { a href={ "#" (operation.id()) } { (text(&operation.about["summary"])) } }
+                        li { a href={ "#" (operation.id()) } { (inline(text(&operation.about["summary"]))) } }
                     }
                 }
             }
@@ -129,7 +147,7 @@ fn section(document: &Value, operation: &Operation) -> Markup {
     let request = &about["requestBody"]["content"]["application/json"]["schema"];
     html! {
         section id=(operation.id()) {
-            h3 { (text(&about["summary"])) }
+            h3 { (inline(text(&about["summary"]))) }
             p { b.method { (operation.method) } " " code { (operation.path) } }
             (prose(&about["description"]))
             pre { (curl(operation)) }
@@ -295,11 +313,16 @@ fn resolve<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
 fn prose(value: &Value) -> Markup {
     html! {
         @for paragraph in text(value).split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
-            p {
-                @for (index, part) in paragraph.split('`').enumerate() {
-                    @if index % 2 == 1 { code { (part) } } @else { (part) }
-                }
-            }
+            p { (inline(paragraph)) }
+        }
+    }
+}
+
+/// Code between backticks, and the rest.
+fn inline(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

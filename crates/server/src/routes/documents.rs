@@ -1,6 +1,7 @@
 //! The API's own description: for programs, and as a page for people.
 
 use axum::{
+    extract::{Path, rejection::PathRejection},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -21,6 +22,21 @@ pub(super) async fn page() -> Result<Response, Refusal> {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    Ok((headers, html).into_response())
+}
+
+/// `GET /docs/errors/{code}`: where the `type` of a problem document points.
+pub(super) async fn error_page(
+    code: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let Path(code) = code.map_err(|rejection| Refusal::bad(rejection.body_text()))?;
+    let (html, policy) = openapi::error_page(&code)
+        .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "there is no error with this code"))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     Ok((headers, html).into_response())
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use longhaul::{
     JobHandle, NewJob,
-    model::{FollowUp, Seq, Start},
+    model::{FollowUp, Limits, Seq, Start},
     store::{Filter, PageRequest},
 };
 use longhaul_types::{
@@ -28,6 +28,7 @@ use crate::{
     filter,
     query::Query,
     request::Json,
+    trace::{TRACEPARENT, Traceparent},
     view, webhook,
 };
 
@@ -41,16 +42,18 @@ pub(super) async fn submit(
     State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
+    traceparent: Option<Extension<Traceparent>>,
     query: Query,
     body: Json,
 ) -> Result<Response, Refusal> {
     query.finish()?;
     let key = idempotency_key(&headers)?;
+    let traceparent = traceparent.map(|Extension(Traceparent(text))| text);
     if body.is_array() {
         let requests: Vec<SubmitRequest> = body.parse()?;
         let jobs = requests.into_iter().enumerate().map(|(index, request)| {
             let key = key.as_ref().map(|key| format!("{key}#{index}"));
-            new_job(&app, &caller, request, key)
+            new_job(&app, &caller, traced(request, traceparent.as_ref()), key)
         });
         let jobs: Vec<NewJob> = jobs.collect::<Result<_, _>>()?;
         caller.count_jobs(&app.engine, jobs.len()).await?;
@@ -64,7 +67,8 @@ pub(super) async fn submit(
         let answer = (StatusCode::ACCEPTED, Extension(changed), Answer(answer));
         return Ok(answer.into_response());
     }
-    let job = new_job(&app, &caller, body.parse()?, key)?;
+    let request = traced(body.parse()?, traceparent.as_ref());
+    let job = new_job(&app, &caller, request, key)?;
     caller.count_jobs(&app.engine, 1).await?;
     let estimate = app.engine.estimate_new(&job).await;
     let handle = app.engine.submit_job(job).await?;
@@ -83,6 +87,17 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         Ok(key) if !key.is_empty() => Ok(Some(key.to_owned())),
         _ => Err(Refusal::bad("Idempotency-Key must be printable text")),
     }
+}
+
+/// The submission with the label by which its runs are followed, unless it has one or no room.
+fn traced(mut request: SubmitRequest, traceparent: Option<&String>) -> SubmitRequest {
+    if let Some(text) = traceparent
+        && request.labels.len() < Limits::default().labels
+    {
+        let label = request.labels.entry(TRACEPARENT.to_owned());
+        label.or_insert_with(|| text.clone());
+    }
+    request
 }
 
 pub(super) fn new_job(

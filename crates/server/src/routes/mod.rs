@@ -37,15 +37,17 @@ use longhaul_types::{ErrorCode, FilterNames, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
 
 use crate::{
-    Admission, Door, Metrics, Right, SocketEvents, StopReason,
+    Admission, Door, Metrics, Right, SocketEvents, StopReason, Traces,
     access::{self, Access},
     answer::{Refusal, harden, no_route, panicked},
     live::Live,
     metrics::OTHER,
     options::Limits,
     sockets,
+    trace::{REQUEST_ID, TRACEPARENT, Traceparent, request_id},
 };
 
 /// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it. Beside them is
@@ -120,6 +122,7 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("GET", "/api/v1/jobs/{id}/artifacts/{*name}", Right::Read),
     ("GET", "/openapi.json", Right::Token),
     ("GET", "/docs", Right::Token),
+    ("GET", "/docs/errors/{code}", Right::Token),
     ("GET", "/metrics", Right::Read),
 ];
 
@@ -133,6 +136,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// Who follows what.
     pub(crate) live: Live,
+    pub(crate) traces: Option<Arc<dyn Traces>>,
     pub(crate) limits: Limits,
     pub(crate) filter_names: FilterNames,
     pub(crate) version: String,
@@ -220,9 +224,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .nest("/api/v1", api)
         .route("/openapi.json", get(documents::document))
         .route("/docs", get(documents::page))
+        .route("/docs/errors/{code}", get(documents::error_page))
         .route("/metrics", get(metrics::metrics))
         .merge(sockets::routes(&app))
         .fallback(async |uri: Uri| no_route(&uri))
+        .layer(from_fn_with_state(Arc::clone(&app), trace))
         .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
         .layer(from_fn_with_state(Arc::clone(&app), access::guard))
         .layer(map_response(harden))
@@ -244,9 +250,36 @@ async fn refuse_when_draining(
     next.run(request).await
 }
 
+/// Follows requests that may change something. Behind the guard: a stranger begins no trace.
+async fn trace(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let Some(traces) = app.traces.as_ref().filter(|_| !request.method().is_safe()) else {
+        return next.run(request).await;
+    };
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or(OTHER, MatchedPath::as_str);
+    let parent = request.headers().get(TRACEPARENT);
+    let parent = parent.and_then(|value| value.to_str().ok());
+    let trace = traces.begin(known(request.method()), route, parent);
+    if let Some(traceparent) = trace.traceparent() {
+        request.extensions_mut().insert(Traceparent(traceparent));
+    }
+    let response = next.run(request).await;
+    trace.end(response.status().as_u16());
+    response
+}
+
 /// The access log: who came by which door and what they got, at level debug, as polling would drown the rest; changes are in
-/// the audit. No query and no header, as those may hold secrets.
+/// the audit. No query and no header, as those may hold secrets. The request's id stands in every line that is written for
+/// it, and in its answer.
 async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    let mut response = answer_logged(&app, request, next).instrument(span).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+async fn answer_logged(app: &App, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();

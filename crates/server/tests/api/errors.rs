@@ -64,6 +64,23 @@ async fn paths_and_methods_that_are_not_there() {
 }
 
 #[tokio::test]
+async fn a_path_says_what_it_takes_and_no_more() {
+    let rig = Rig::new().await;
+    let http = rig.bare();
+    for (path, allowed) in [
+        ("x", "GET,HEAD,DELETE"),
+        ("cancel", "GET,HEAD,DELETE,POST"),
+        ("x/cancel", "POST"),
+    ] {
+        let request = http.request(Method::OPTIONS, format!("{JOBS}/{path}"));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["allow"], allowed, "{path}");
+        problem(response, 405, "method_not_allowed").await;
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn ids_that_are_none_or_unknown() {
     let rig = Rig::new().await;
     let http = rig.bare();
@@ -267,6 +284,41 @@ async fn queries_that_do_not_fit() {
         let status = response.status();
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
         problem(response, 400, "bad_request").await;
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_type_of_a_problem_is_a_page_about_it() {
+    let rig = Rig::new().await;
+    let http = rig.bare();
+    let missing = http.get(format!("{JOBS}/unknown")).send().await.unwrap();
+    let problem = problem(missing, 404, "not_found").await;
+    let page = problem["type"].as_str().unwrap();
+    let page = format!("http://localhost{page}");
+    let page = http.get(page).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let text = page.text().await.unwrap();
+    assert!(
+        text.contains("What to do.") && text.contains("longhaul jobs"),
+        "{text}"
+    );
+    for (code, status) in [
+        ("nothing", 404),
+        ("README", 404),
+        ("..%2Fapi", 404),
+        ("%FF", 400),
+    ] {
+        let url = format!("http://localhost/docs/errors/{code}");
+        let response = http.get(url).send().await.unwrap();
+        assert_eq!(response.status(), status, "{code}");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
     }
     rig.stop().await;
 }

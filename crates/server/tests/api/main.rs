@@ -21,5 +21,6 @@ mod socketio;
 mod sockets;
 mod submission;
 mod support;
+mod tls;
 mod webhooks;
 mod workers;
