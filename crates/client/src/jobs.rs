@@ -4,8 +4,8 @@ use longhaul_types::{
     ItemState, JobId,
     body::{
         Artifact, ArtifactPage, AttemptPage, AttemptView, BulkAnswer, BulkRequest, CancelAnswer,
-        CountsAnswer, Health, ItemPage, JobPage, JobView, KindPage, KindView, LogPage, QueuePage,
-        QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        CountsAnswer, DashboardLink, Health, ItemPage, JobPage, JobView, KindPage, KindView,
+        LogPage, QueuePage, QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
     worker::{WorkerPage, WorkerView},
 };
@@ -160,6 +160,11 @@ impl Client {
     pub async fn workers(&self) -> Result<Vec<WorkerView>, Error> {
         let page: WorkerPage = self.ask(self.get("/api/v1/workers")).await?;
         Ok(page.workers)
+    }
+
+    /// A link that opens the dashboard once, within a minute. Needs an administrator's rights.
+    pub async fn dashboard_link(&self) -> Result<DashboardLink, Error> {
+        self.ask(self.post("/api/v1/dashboard/links")).await
     }
 
     /// Who answers.

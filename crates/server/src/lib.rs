@@ -18,6 +18,7 @@ mod access;
 mod admission;
 mod answer;
 mod connection;
+mod dashboard;
 mod error;
 mod filter;
 mod folder;

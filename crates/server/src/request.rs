@@ -18,6 +18,8 @@ use crate::{answer::Refusal, options::Limits, routes::App};
 /// A body that is too large is read to this many times its limit and thrown away, so that the client reads the answer
 /// rather than a reset connection.
 const PATIENCE: usize = 4;
+/// Bytes of a body of a few words.
+const SMALL: usize = 4096;
 
 /// A JSON body as text that is parsed by [`Json::parse`].
 #[derive(Debug)]
@@ -30,6 +32,16 @@ impl Json {
             .map_err(|error| Refusal::bad(format!("the body does not fit: {error}")))
     }
 
+    async fn from_limited(request: Request, limits: &Limits) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Refusal::new(
+                ErrorCode::UnsupportedMediaType,
+                "the body must be JSON: Content-Type: application/json",
+            ));
+        }
+        read(request.into_body(), limits).await.map(Self)
+    }
+
     /// Whether the body is an array.
     pub(crate) fn is_array(&self) -> bool {
         self.0.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
@@ -40,13 +52,21 @@ impl FromRequest<Arc<App>> for Json {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refusal> {
-        if !is_json(request.headers()) {
-            return Err(Refusal::new(
-                ErrorCode::UnsupportedMediaType,
-                "the body must be JSON: Content-Type: application/json",
-            ));
-        }
-        read(request.into_body(), &app.limits).await.map(Self)
+        Self::from_limited(request, &app.limits).await
+    }
+}
+
+/// A JSON body of a few words: for what strangers may send.
+#[derive(Debug)]
+pub(crate) struct SmallJson(pub(crate) Json);
+
+impl FromRequest<Arc<App>> for SmallJson {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refusal> {
+        let body = SMALL.min(app.limits.body);
+        let limits = Limits { body, ..app.limits };
+        Json::from_limited(request, &limits).await.map(Self)
     }
 }
 

@@ -7,13 +7,19 @@ use std::{
 };
 
 use longhaul::Engine;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Options,
     access::Access,
     connection::{Connections, accept},
+    dashboard::Place,
     folder::Socket,
     idle,
     live::Live,
@@ -36,6 +42,8 @@ pub struct Server {
     app: Arc<App>,
     socket: Option<Socket>,
     tcp: Option<TcpListener>,
+    /// Doors that are opened later.
+    doors: mpsc::Receiver<TcpListener>,
     options: Options,
 }
 
@@ -89,8 +97,10 @@ impl Server {
         let listens = tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
         let access = Access::new(&options, listens, Arc::clone(engine.store()));
         access.tokens.read().await?;
+        let (opened, doors) = mpsc::channel(1);
         let app = Arc::new(App {
             engine,
+            place: Place::new(listens, options.tls.is_some(), opened),
             access,
             admission: Arc::clone(&options.admission),
             socket_events: options.socket_events.clone(),
@@ -113,6 +123,7 @@ impl Server {
             app,
             socket,
             tcp,
+            doors,
             options,
         })
     }
@@ -144,6 +155,7 @@ impl Server {
             app,
             socket,
             tcp,
+            mut doors,
             options,
         } = self;
         let router = router(Arc::clone(&app));
@@ -159,15 +171,16 @@ impl Server {
                 Arc::clone(&connections),
             )));
         }
-        if let Some(listener) = tcp {
-            parts.push(tokio::spawn(accept(
+        let open = |listener: TcpListener| {
+            tokio::spawn(accept(
                 listener,
-                options.tls,
-                router,
+                options.tls.clone(),
+                router.clone(),
                 Arc::clone(&app),
                 Arc::clone(&connections),
-            )));
-        }
+            ))
+        };
+        parts.extend(tcp.map(open));
         if let Some(after) = options.stop_when_idle {
             let watch = idle::watch(Arc::clone(&app), Arc::clone(&connections), after);
             parts.push(tokio::spawn(watch));
@@ -175,7 +188,13 @@ impl Server {
         let tending = Arc::clone(&app);
         let tend = async move { tending.access.tokens.tend(tending.stopping.clone()).await };
         parts.push(tokio::spawn(tend));
-        app.stopping.cancelled().await;
+        loop {
+            tokio::select! {
+                biased;
+                () = app.stopping.cancelled() => break,
+                Some(listener) = doors.recv() => parts.push(open(listener)),
+            }
+        }
         // First the name: who comes now finds no server, and not one that does not answer.
         drop(file);
         app.closing.cancel();

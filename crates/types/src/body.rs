@@ -568,3 +568,34 @@ pub struct Health {
     /// `ok`, or `stopping`.
     pub status: String,
 }
+
+/// `POST /api/v1/dashboard/links`: a link that opens the dashboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DashboardLink {
+    /// The link, with a code in its fragment, which browsers send to nobody. It works once.
+    pub url: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// `POST /api/v1/dashboard/sessions`: begin a session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DashboardSessionRequest {
+    /// The code of a link.
+    pub code: String,
+}
+
+/// A session of the dashboard.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DashboardSession {
+    /// To be shown with every request: `Authorization: Bearer …`.
+    pub token: String,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+}

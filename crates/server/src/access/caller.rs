@@ -7,7 +7,7 @@ use longhaul::Engine;
 use longhaul_types::{ErrorCode, Scope, token::fits};
 
 use super::{Door, limits::StreamSlot, right::Right, tokens::Live};
-use crate::{answer::Refusal, outgoing::Reach};
+use crate::{answer::Refusal, dashboard::Session, outgoing::Reach};
 
 /// By what somebody was let in.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(super) enum Pass {
     Open,
     /// A token that was made.
     Token(Arc<Live>),
+    /// A session of the dashboard, which an administrator opened.
+    Session(Session),
 }
 
 impl fmt::Display for Pass {
@@ -29,6 +31,7 @@ impl fmt::Display for Pass {
             Self::Administrator => f.write_str("token-file"),
             Self::Open => f.write_str("open"),
             Self::Token(live) => write!(f, "token:{}", live.token.id),
+            Self::Session(_) => f.write_str("dashboard"),
         }
     }
 }
@@ -48,7 +51,7 @@ pub(crate) struct Caller {
 impl Caller {
     pub(super) fn new(door: Door, pass: Pass) -> Self {
         let (owner, admin) = match &pass {
-            Pass::User(_) | Pass::Administrator => (String::new(), true),
+            Pass::User(_) | Pass::Administrator | Pass::Session(_) => (String::new(), true),
             Pass::Open => (String::new(), false),
             Pass::Token(live) => {
                 let token = &live.token;
@@ -71,9 +74,17 @@ impl Caller {
     /// Which addresses their jobs may have this server call.
     pub(crate) fn reach(&self) -> Reach {
         match &self.pass {
-            Pass::User(_) | Pass::Administrator | Pass::Open => Reach::Private,
+            Pass::User(_) | Pass::Administrator | Pass::Session(_) | Pass::Open => Reach::Private,
             Pass::Token(live) if live.token.scopes.contains(&Scope::Admin) => Reach::Private,
             Pass::Token(_) => Reach::Public,
+        }
+    }
+
+    /// The session of the dashboard that they come by.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.pass {
+            Pass::Session(session) => Some(session),
+            _ => None,
         }
     }
 
@@ -83,7 +94,7 @@ impl Caller {
             return true;
         };
         match &self.pass {
-            Pass::User(_) | Pass::Administrator => true,
+            Pass::User(_) | Pass::Administrator | Pass::Session(_) => true,
             Pass::Open => matches!(scope, Scope::Read | Scope::Submit),
             Pass::Token(live) => {
                 let scopes = &live.token.scopes;
@@ -136,6 +147,7 @@ impl Caller {
     pub(crate) async fn ended(&self) {
         match &self.pass {
             Pass::Token(live) => live.end.cancelled().await,
+            Pass::Session(session) => session.clone().ended().await,
             _ => std::future::pending().await,
         }
     }

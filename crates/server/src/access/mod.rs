@@ -13,7 +13,7 @@ mod tokens;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use axum::{
@@ -41,6 +41,7 @@ pub use self::{limits::AccessLimits, right::Right};
 use crate::{
     Options,
     answer::{Refusal, no_method, no_route},
+    dashboard::Sessions,
     routes::App,
     sockets::{self, Visitor},
     token::AdminToken,
@@ -82,40 +83,42 @@ pub(crate) struct Access {
     hosts: Vec<String>,
     pub(crate) tokens: Tokens,
     failures: Failures,
+    /// The names of a door that was opened later.
+    later: OnceLock<Vec<String>>,
+    sessions: Sessions,
 }
 
 impl Access {
     /// The rules that `options` say, for a server that listens on `tcp` and whose tokens are in `store`.
     pub(crate) fn new(options: &Options, tcp: Option<SocketAddr>, store: Arc<dyn Store>) -> Self {
         let mut hosts = options.hosts.clone();
-        if let Some(address) = tcp {
-            let usual = if options.tls.is_some() { 443 } else { 80 };
-            let mut add = |name: &str| {
-                hosts.push(format!("{name}:{}", address.port()));
-                // Clients leave the usual port out.
-                if address.port() == usual {
-                    hosts.push(name.to_owned());
-                }
-            };
-            match address {
-                SocketAddr::V4(address) => add(&address.ip().to_string()),
-                SocketAddr::V6(address) => add(&format!("[{}]", address.ip())),
-            }
-            if address.ip().is_unspecified() {
-                add("127.0.0.1");
-                add("[::1]");
-            }
-            if address.ip().is_loopback() || address.ip().is_unspecified() {
-                add("localhost");
-            }
-        }
+        let usual = if options.tls.is_some() { 443 } else { 80 };
+        hosts.extend(tcp.into_iter().flat_map(|address| names(address, usual)));
         Self {
             token: options.token.clone(),
             open: options.access_open,
             hosts,
+            later: OnceLock::new(),
+            sessions: Sessions::new(Arc::clone(&options.clock)),
             tokens: Tokens::new(store, Arc::clone(&options.clock), options.access_limits),
             failures: Failures::new(&options.access_limits),
         }
+    }
+
+    /// The sessions of the dashboard.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Answers at the address of a door that is opened later, the only one.
+    pub(crate) fn answer_at(&self, address: SocketAddr) {
+        self.later.get_or_init(|| names(address, 80));
+    }
+
+    /// Whether the server goes by this name.
+    fn goes_by(&self, host: &str) -> bool {
+        let later = self.later.get().into_iter().flatten();
+        self.hosts.iter().chain(later).any(|known| known == host)
     }
 
     /// Sees whether the door takes this request at all, whoever makes it.
@@ -174,7 +177,7 @@ impl Access {
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = only(headers, header::HOST).and_then(|host| host.to_str().ok());
-        if host.is_some_and(|host| self.hosts.iter().any(|known| known == host)) {
+        if host.is_some_and(|host| self.goes_by(host)) {
             return Ok(());
         }
         Err(forbidden(
@@ -193,7 +196,7 @@ impl Access {
                     .strip_prefix("http://")
                     .or_else(|| origin.strip_prefix("https://"))
             })
-            .is_some_and(|host| self.hosts.iter().any(|known| known == host));
+            .is_some_and(|host| self.goes_by(host));
         if own {
             return Ok(());
         }
@@ -221,9 +224,13 @@ impl Access {
     fn by_token(&self, shown: &[u8]) -> Result<Caller, Refusal> {
         let pass = match &self.token {
             Some(admin) if admin.is(shown) => Some(Pass::Administrator),
-            _ => self.tokens.find(shown).map(Pass::Token),
+            _ => self
+                .tokens
+                .find(shown)
+                .map(Pass::Token)
+                .or_else(|| self.sessions.find(shown).map(Pass::Session)),
         };
-        let pass = pass.ok_or_else(|| unauthorised("the token is not valid"))?;
+        let pass = pass.ok_or_else(|| unauthorised("the token is not valid, or not any more"))?;
         Ok(Caller::new(Door::Tcp, pass))
     }
 }
@@ -302,6 +309,28 @@ fn stranger(access: &Access, peer: Peer, request: &Request, refusal: Refusal) ->
             .insert(header::WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// What a server that listens on this address is called by.
+fn names(address: SocketAddr, usual: u16) -> Vec<String> {
+    let mut names = match address {
+        SocketAddr::V4(address) => vec![address.ip().to_string()],
+        SocketAddr::V6(address) => vec![format!("[{}]", address.ip())],
+    };
+    if address.ip().is_unspecified() {
+        names.extend(["127.0.0.1".to_owned(), "[::1]".to_owned()]);
+    }
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        names.push("localhost".to_owned());
+    }
+    let port = address.port();
+    let with_port = names.iter().map(|name| format!("{name}:{port}"));
+    let mut all: Vec<String> = with_port.collect();
+    if port == usual {
+        // Clients leave the usual port out.
+        all.extend(names);
+    }
+    all
 }
 
 fn forbidden(detail: &str) -> Refusal {

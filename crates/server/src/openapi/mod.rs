@@ -22,7 +22,7 @@ use operations::operations;
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
 /// What the operations are about, in the order that the page has.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("jobs", "Submit jobs, find them, steer them."),
     (
         "parts",
@@ -37,6 +37,7 @@ const TAGS: [(&str, &str); 9] = [
         "Workers elsewhere, in any language: docs/remote-workers.md.",
     ),
     ("server", "The server itself."),
+    ("dashboard", "The page for people, and who may see it."),
     ("documents", "This document."),
 ];
 const DESCRIPTION: &str = "Runs long operations in the background and never loses one. Submit a job, get its id at once, \

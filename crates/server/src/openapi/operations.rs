@@ -6,8 +6,9 @@ use longhaul_types::{
     ErrorCode, Event, EventKind, ItemState, JobId, Problem, Scope, State,
     body::{
         ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer,
-        FollowUpRequest, Health, ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage,
-        QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        DashboardLink, DashboardSession, DashboardSessionRequest, FollowUpRequest, Health,
+        ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
+        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
     filter::MAX_FILTER,
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
@@ -150,6 +151,12 @@ impl Entry {
         self
     }
 
+    /// Without a token.
+    fn for_strangers(mut self) -> Self {
+        self.codes.retain(|code| *code != ErrorCode::Unauthorised);
+        self
+    }
+
     pub(super) fn parameter(
         mut self,
         place: ParameterIn,
@@ -270,6 +277,7 @@ pub(super) fn operations() -> Vec<Entry> {
     all.push(job_events());
     all.extend(parts());
     all.push(artifact());
+    all.extend(dashboard());
     all.extend(documents());
     all
 }
@@ -710,6 +718,60 @@ fn artifact() -> Entry {
         file("The range.").header("Content-Range", header("`bytes FIRST-LAST/SIZE`")),
     )
     .responds("304", answer("The file still has that tag."))
+}
+
+/// The page, its files, and its sessions.
+fn dashboard() -> Vec<Entry> {
+    use HttpMethod::{Delete, Get, Post};
+    let new = |method, route, id, summary| Entry::new(method, route, id, "dashboard", summary);
+    let file = |entry: Entry, text: &str, media: &str| {
+        let found = answer(text).header("ETag", header("Changes with the file."));
+        entry
+            .for_strangers()
+            .header("If-None-Match", "Nothing when the file still has this tag.")
+            .responds("200", found.content(media, json(text_schema())))
+            .responds("304", answer("The file still has that tag."))
+    };
+    let name = "The file's name; it may have slashes.";
+    let asset = new(
+        Get,
+        "/assets/{*name}",
+        "dashboardFile",
+        "A file of the dashboard",
+    )
+    .parameter(ParameterIn::Path, "name", text_schema(), name)
+    .refused(&[ErrorCode::NotFound]);
+    let body = Ref::from_schema_name(DashboardSessionRequest::name());
+    let body = RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/json", json(body));
+    let mut begin = new(
+        Post,
+        "/api/v1/dashboard/sessions",
+        "beginDashboardSession",
+        "Change the code of a link for a token",
+    )
+    .describe("Without a token: the code is the secret. It works once and for a minute; the token for 12 hours.")
+    .refused(&[
+        ErrorCode::BadRequest,
+        ErrorCode::RequestTimeout,
+        ErrorCode::TooLarge,
+        ErrorCode::UnsupportedMediaType,
+    ]);
+    begin.learn::<DashboardSessionRequest>();
+    begin.operation = begin.operation.request_body(Some(body.build()));
+    vec![
+        file(new(Get, "/", "dashboard", "The dashboard"), "The page, which holds nothing secret.", "text/html"),
+        file(asset, "The file, with its own media type.", "*/*"),
+        new(Post, "/api/v1/dashboard/links", "dashboardLink", "A link that opens the dashboard once")
+            .describe("A server without a TCP port opens one for it on 127.0.0.1. Needs the unix socket or an admin token.")
+            .refused(&[ErrorCode::BadRequest])
+            .answers::<DashboardLink>("201", "The link."),
+        begin.answers::<DashboardSession>("201", "A token with an administrator's rights."),
+        new(Delete, "/api/v1/dashboard/sessions", "endDashboardSession", "End the session that asks")
+            .refused(&[ErrorCode::BadRequest])
+            .responds("204", answer("Its token is worth nothing any more, and its streams end.")),
+    ]
 }
 
 fn documents() -> Vec<Entry> {

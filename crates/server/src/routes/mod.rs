@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod bulk;
+mod dashboard;
 mod documents;
 mod events;
 mod job;
@@ -43,6 +44,7 @@ use crate::{
     Admission, Door, Metrics, Right, SocketEvents, StopReason, Traces,
     access::{self, Access},
     answer::{Refusal, harden, no_route, panicked},
+    dashboard::{Place, asset, shell},
     live::Live,
     metrics::OTHER,
     options::Limits,
@@ -53,6 +55,11 @@ use crate::{
 /// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it. Beside them is
 /// `/socket.io/`, a protocol of its own that asks for the token later.
 pub const ROUTES: &[(&str, &str, Right)] = &[
+    ("GET", "/", Right::None),
+    ("GET", "/assets/{*name}", Right::None),
+    ("POST", "/api/v1/dashboard/links", Right::Admin),
+    ("POST", "/api/v1/dashboard/sessions", Right::None),
+    ("DELETE", "/api/v1/dashboard/sessions", Right::Token),
     ("GET", "/health/live", Right::None),
     ("GET", "/health/ready", Right::Token),
     ("GET", "/api/v1/server", Right::Read),
@@ -130,6 +137,8 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) access: Access,
+    /// Where the dashboard is found.
+    pub(crate) place: Place,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) socket_events: Vec<Arc<dyn SocketEvents>>,
     pub(crate) clock: SharedClock,
@@ -203,6 +212,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/server/stop", post(serve::stop))
         .route("/kinds", get(serve::kinds))
         .route("/counts", get(serve::counts))
+        .route("/dashboard/links", post(dashboard::link))
+        .route(
+            "/dashboard/sessions",
+            post(dashboard::begin).delete(dashboard::end),
+        )
         .route("/queues", get(queues::list))
         .route("/queues/{queue}/pause", post(queues::pause))
         .route("/queues/{queue}/resume", post(queues::resume))
@@ -219,6 +233,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/jobs", get(jobs::list).post(jobs::submit))
         .nest("/jobs/{id}", one);
     Router::new()
+        .route("/", get(shell))
+        .route("/assets/{*name}", get(asset))
         .route("/health/live", get(serve::live))
         .route("/health/ready", get(serve::ready))
         .nest("/api/v1", api)

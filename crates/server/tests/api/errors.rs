@@ -35,8 +35,9 @@ async fn paths_and_methods_that_are_not_there() {
     let rig = Rig::new().await;
     let http = rig.bare();
     for path in [
-        "",
-        "/",
+        "/nothing",
+        "//",
+        "/assets/nothing.js",
         "/api/v1/nothing",
         "/api/v1/jobs/a/b",
         "/api/v1/jobs/x/",

@@ -3,6 +3,7 @@
 
 mod access;
 mod bulk;
+mod dashboard;
 mod doors;
 mod errors;
 mod events;
