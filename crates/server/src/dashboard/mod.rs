@@ -40,7 +40,7 @@ macro_rules! assets {
 /// The page itself.
 const SHELL: &str = "index.html";
 /// Name, media type and text of every file. Served as they lie here: what is read is what runs.
-const FILES: [(&str, &str, &str); 20] = assets! {
+const FILES: [(&str, &str, &str); 22] = assets! {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -58,9 +58,11 @@ const FILES: [(&str, &str, &str); 20] = assets! {
     "js/log.js": "text/javascript; charset=utf-8",
     "js/query.js": "text/javascript; charset=utf-8",
     "js/queues.js": "text/javascript; charset=utf-8",
+    "js/row.js": "text/javascript; charset=utf-8",
     "js/theme.js": "text/javascript; charset=utf-8",
     "js/timeline.js": "text/javascript; charset=utf-8",
     "js/tree.js": "text/javascript; charset=utf-8",
+    "js/virtual.js": "text/javascript; charset=utf-8",
 };
 
 /// Entity tags by name.

@@ -6,201 +6,259 @@ import * as artifacts from "./artifacts.js";
 import { badge, button, dialog, el, framed, outside, put, show, throttled, toast } from "./dom.js";
 import { ago, at, count, duration, json, look, plural, progressText, seconds, stands } from "./format.js";
 import * as items from "./items.js";
-import { canCancel, canRetry, isEnded, meter, pace, takeProgress } from "./jobs.js";
 import { live } from "./live.js";
 import * as log from "./log.js";
 import { filter, listAddress } from "./query.js";
+import { canCancel, canRetry, isEnded, meter, pace, takeProgress } from "./row.js";
 import { timeline } from "./timeline.js";
 import { tree } from "./tree.js";
 
 const PARTS = { "": overview, items: items.mount, log: log.mount, files: artifacts.mount };
 
-export function mount(root, id, part, params) {
-  const one = { job: null, moved: Date.now() };
-  let shown = null;
-  let name = null;
-  let closed = false;
-  const header = heading(id, { cancel, retry, edit, start });
-  const missing = el("div", { class: "nothing", hidden: true });
-  const home = el("div", { class: "part" });
-  const links = Object.fromEntries(Object.keys(PARTS).map((key) => [key, el("a", { href: `#/${jobPath(id, key && `/${key}`)}` }, el("span", { text: key || "overview" }), el("span", { class: "number" }))]));
-  const tabs = el("nav", { class: "tabs parts", "aria-label": "Parts of the job" }, Object.values(links));
-  root.append(header.node, tabs, missing, home);
-  show(header.node, false);
-  show(tabs, false);
+export const mount = (root, id, part, params) => new JobPage(root, id, part, params);
 
-  const context = {
-    id,
-    params,
-    get job() {
-      return one.job;
-    },
-    retry,
-    say: (key, number) => put(links[key].lastChild, count(number)),
-  };
+class JobPage {
+  #one = { job: null, moved: Date.now() };
+  #part;
+  // The part that is mounted, and its name.
+  #shown = null;
+  #name = null;
+  #closed = false;
+  #closing = [];
 
-  function open() {
-    if (!one.job) return;
-    if (!(part in PARTS)) part = "";
-    for (const [key, link] of Object.entries(links)) {
-      if (key === part) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
-    }
-    if (name === part) return shown.update(context.params);
-    shown?.close();
-    home.replaceChildren();
-    name = part;
-    shown = PARTS[part](home, context);
+  constructor(root, id, part, params) {
+    this.id = id;
+    this.params = params;
+    this.#part = part;
+    this.#build(root);
+    this.reread = throttled(() => this.#read(), 1000);
+    const draw = framed(() => this.job && this.header.refresh(this.#one));
+    this.draw = draw;
+    const again = () => {
+      this.reread();
+      this.#shown?.again?.();
+    };
+    const stop = live.listen({ again, event: (event) => this.#event(event) });
+    const ticker = setInterval(() => !document.hidden && live.state.name !== "ended" && draw(), 5000);
+    this.#closing.push(stop, this.reread.close, () => clearInterval(ticker));
+    this.reread();
   }
 
-  async function read() {
-    try {
-      const job = await get(jobPath(id));
-      if (closed) return;
-      const first = !one.job;
-      if (!first && job.revision < one.job.revision) return;
-      if (first || job.progress.current !== one.job.progress.current || job.state !== one.job.state) one.moved = Date.now();
-      one.job = job;
-      show(missing, false);
-      show(header.node, true);
-      show(tabs, true);
-      header.refresh(one);
-      if (job.items.total) context.say("items", job.items.total);
-      if (first) open();
-      else shown.jobChanged();
-    } catch (problem) {
-      if (closed) return;
-      if (one.job && problem.code !== "not_found") return toast(advice(problem), "error");
-      if (one.job) return header.gone();
-      show(missing, true);
-      missing.replaceChildren(el("h1", { text: problem.code === "not_found" ? "There is no such job" : "This job can not be shown" }), el("p", { text: outside(advice(problem), 400) }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
-    }
+  get title() {
+    return outside(this.id, 60);
   }
-  const reread = throttled(read, 1000);
-  const draw = framed(() => one.job && header.refresh(one));
 
-  const stop = live.listen({
-    again() {
-      reread();
-      shown?.again?.();
-    },
-    event(event) {
-      if (event.jobId !== id || !one.job) return;
-      if (event.event === "progress") {
-        takeProgress(one, event);
-        draw();
-        // The counts of its items come with the job alone.
-        if (one.job.items.total) reread();
-      } else if (event.event !== "log") reread();
-      shown?.event(event);
-    },
-  });
-  const ticker = setInterval(() => !document.hidden && live.state.name !== "ended" && draw(), 5000);
+  get keys() {
+    const go = (key) => () => {
+      location.hash = address(this.id, key);
+    };
+    const own = { c: () => this.cancel(), r: () => this.retry(), e: () => this.edit() };
+    return { ...own, 1: go(""), 2: go("items"), 3: go("log"), 4: go("files"), ...this.#shown?.keys };
+  }
 
-  async function ask(path, done) {
+  update(params, part) {
+    this.params = params;
+    this.#part = part;
+    this.#open();
+  }
+
+  close() {
+    this.#closed = true;
+    for (const act of this.#closing) act();
+    this.#shown?.close();
+  }
+
+  // --- what the parts use
+
+  get job() {
+    return this.#one.job;
+  }
+
+  // Shows a number beside the name of a part.
+  say(key, number) {
+    put(this.links[key].lastChild, count(number));
+  }
+
+  async retry() {
+    if (!this.job || !canRetry(this.job)) return;
+    const { failed } = this.job.items;
+    await this.#ask("/retry", failed ? `The job tries ${plural(failed, "failed item")} again.` : "The job is tried again.");
+  }
+
+  // --- what a person does
+
+  async cancel() {
+    if (!this.job || !canCancel(this.job)) return;
+    const answer = await dialog(`Cancel ${outside(this.id, 60)}?`, el("p", { text: "What is finished is kept; a retry goes on from there." }), [
+      { label: "Keep running", value: "", kind: "quiet" },
+      { label: "Cancel", value: "yes", kind: "danger" },
+    ]);
+    if (answer === "yes") await this.#ask("/cancel", "The job is being cancelled.");
+  }
+
+  start() {
+    return this.#ask("/start", "The job starts as soon as a slot is free.");
+  }
+
+  async edit() {
+    if (!this.job) return;
+    const made = await editor(this.job);
+    if (made) location.hash = address(made);
+  }
+
+  async #ask(path, done) {
     try {
-      await post(jobPath(id, path));
+      await post(jobPath(this.id, path));
       toast(done);
     } catch (problem) {
       toast(advice(problem), "error");
     }
-    reread();
+    this.reread();
   }
 
-  async function cancel() {
-    if (!one.job || !canCancel(one.job)) return;
-    const answer = await dialog(`Cancel ${outside(id, 60)}?`, el("p", { text: "What is finished is kept; a retry goes on from there." }), [{ label: "Keep running", value: "", kind: "quiet" }, { label: "Cancel", value: "yes", kind: "danger" }]);
-    if (answer === "yes") await ask("/cancel", "The job is being cancelled.");
+  // --- the page
+
+  #build(root) {
+    this.header = heading(this);
+    this.missing = el("div", { class: "nothing", hidden: true });
+    this.home = el("div", { class: "part" });
+    const link = (key) => el("a", { href: address(this.id, key) }, el("span", { text: key || "overview" }), el("span", { class: "number" }));
+    this.links = Object.fromEntries(Object.keys(PARTS).map((key) => [key, link(key)]));
+    this.tabs = el("nav", { class: "tabs parts", "aria-label": "Parts of the job" }, Object.values(this.links));
+    root.append(this.header.node, this.tabs, this.missing, this.home);
+    show(this.header.node, false);
+    show(this.tabs, false);
   }
 
-  async function retry() {
-    if (!one.job || !canRetry(one.job)) return;
-    const { failed } = one.job.items;
-    await ask("/retry", failed ? `The job tries ${plural(failed, "failed item")} again.` : "The job is tried again.");
+  // Shows the part that the address names.
+  #open() {
+    if (!this.job) return;
+    const part = this.#part in PARTS ? this.#part : "";
+    for (const [key, link] of Object.entries(this.links)) {
+      if (key === part) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    if (this.#name === part) return this.#shown.update(this.params);
+    this.#shown?.close();
+    this.home.replaceChildren();
+    this.#name = part;
+    this.#shown = PARTS[part](this.home, this);
   }
 
-  async function start() {
-    await ask("/start", "The job starts as soon as a slot is free.");
+  async #read() {
+    try {
+      const job = await get(jobPath(this.id));
+      if (!this.#closed) this.#take(job);
+    } catch (problem) {
+      if (!this.#closed) this.#fail(problem);
+    }
   }
 
-  async function edit() {
-    if (!one.job) return;
-    const made = await editor(one.job);
-    if (made) location.hash = `#/${jobPath(made)}`;
+  #take(job) {
+    const before = this.job;
+    if (before && job.revision < before.revision) return;
+    if (!before || job.progress.current !== before.progress.current || job.state !== before.state) this.#one.moved = Date.now();
+    this.#one.job = job;
+    show(this.missing, false);
+    show(this.header.node, true);
+    show(this.tabs, true);
+    this.header.refresh(this.#one);
+    if (job.items.total) this.say("items", job.items.total);
+    if (before) this.#shown.jobChanged();
+    else this.#open();
   }
 
-  reread();
-  return {
-    get title() {
-      return outside(id, 60);
-    },
-    update(next, to) {
-      context.params = next;
-      part = to;
-      open();
-    },
-    get keys() {
-      const go = (key) => () => { location.hash = `#/${jobPath(id, key && `/${key}`)}`; };
-      return { c: cancel, r: retry, e: edit, 1: go(""), 2: go("items"), 3: go("log"), 4: go("files"), ...shown?.keys };
-    },
-    close() {
-      closed = true;
-      stop();
-      clearInterval(ticker);
-      reread.close();
-      shown?.close();
-    },
-  };
+  #fail(problem) {
+    const absent = problem.code === "not_found";
+    if (this.job && absent) return this.header.gone();
+    if (this.job) return toast(advice(problem), "error");
+    show(this.missing, true);
+    this.missing.replaceChildren(el("h1", { text: absent ? "There is no such job" : "This job can not be shown" }),
+      el("p", { text: outside(advice(problem), 400) }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
+  }
+
+  #event(event) {
+    if (event.jobId !== this.id || !this.job) return;
+    if (event.event === "progress") {
+      takeProgress(this.#one, event);
+      this.draw();
+      // The counts of its items come with the job alone.
+      if (this.job.items.total) this.reread();
+    } else if (event.event !== "log") this.reread();
+    this.#shown?.event(event);
+  }
 }
 
-function heading(id, act) {
-  const state = badge();
-  const bar = meter();
+const address = (id, part = "") => `#/${jobPath(id, part && `/${part}`)}`;
+
+function heading(page) {
+  const title = el("h1", { class: "id", text: outside(page.id, 200) });
   const kind = el("a", { class: "kind" });
+  const state = badge();
   const gone = el("p", { class: "note error", hidden: true, text: "This job was removed. What you see is the last that was known." });
-  const buttons = {
-    start: button("Start now", act.start, {}, "running"), cancel: button("Cancel", act.cancel, { "aria-keyshortcuts": "c" }, "failed"),
-    retry: button("Retry", act.retry, { "aria-keyshortcuts": "r" }, "retry"), edit: button("Edit and retry", act.edit, { "aria-keyshortcuts": "e" }, "edit"),
+  const actions = buttons(page);
+  const progress = progressBox();
+  const facts = el("dl", { class: "facts" });
+  const node = el("header", { class: "job" },
+    el("p", { class: "crumbs" }, el("a", { href: "#/jobs", text: "Jobs" }), " / ", kind),
+    el("div", { class: "title" }, title, state.node, actions.node), gone, progress.node, facts);
+  let shown = "";
+  const refresh = (one) => {
+    const { job } = one;
+    state.refresh(look(job));
+    put(kind, outside(job.kind, 100));
+    kind.href = listAddress(filter("kind", job.kind));
+    actions.refresh(job);
+    progress.refresh(one);
+    const said = facted(job);
+    const key = JSON.stringify(said);
+    if (key === shown) return;
+    shown = key;
+    facts.replaceChildren(...said.map(([name, value, title]) => el("div", {}, el("dt", { text: outside(name, 80) }), el("dd", { title, text: outside(value, 200) }))));
   };
+  return { node, refresh, gone: () => show(gone, true) };
+}
+
+// What can be done with a job as it stands.
+function buttons(page) {
+  const start = button("Start now", () => page.start(), {}, "running");
+  const cancel = button("Cancel", () => page.cancel(), { "aria-keyshortcuts": "c" }, "failed");
+  const retry = button("Retry", () => page.retry(), { "aria-keyshortcuts": "r" }, "retry");
+  const edit = button("Edit and retry", () => page.edit(), { "aria-keyshortcuts": "e" }, "edit");
+  const refresh = (job) => {
+    show(start, job.state === "pending" && ["held", "scheduled", "retry"].includes(job.reason));
+    show(cancel, canCancel(job));
+    show(retry, canRetry(job));
+  };
+  return { node: el("div", { class: "buttons" }, start, cancel, retry, edit), refresh };
+}
+
+// How far it is, how fast, and when it should end.
+function progressBox() {
+  const bar = meter();
   const numbers = el("span");
   const percent = el("span", { class: "percent" });
   const speed = el("span");
   const left = el("span", { class: "left" });
   const task = el("p", { class: "says" });
   const line = el("div", { class: "line" }, numbers, percent, el("span", { class: "grow" }), speed, left);
-  const facts = el("dl", { class: "facts" });
-  const node = el("header", { class: "job" },
-    el("p", { class: "crumbs" }, el("a", { href: "#/jobs", text: "Jobs" }), " / ", kind),
-    el("div", { class: "title" }, el("h1", { class: "id", text: outside(id, 200) }), state.node, el("div", { class: "buttons" }, Object.values(buttons))), gone,
-    el("div", { class: "progress" }, line, bar.node, task), facts);
-  let shown = "";
-
-  function refresh({ job, moved }) {
-    state.refresh(look(job));
+  const refresh = ({ job, moved }) => {
     bar.refresh(job);
-    put(kind, outside(job.kind, 100));
-    kind.href = listAddress(filter("kind", job.kind));
     put(numbers, progressText(job.progress));
     const known = job.progress.percentage;
     put(percent, known === null || known === undefined ? "" : `${known} %`);
     const now = pace(job, moved);
+    const due = now.left && !now.stalled ? `, at ${at(new Date(Date.now() + job.progress.timeLeft * 1000))}` : "";
     put(speed, now.rate);
-    const due = job.state === "running" && !now.stalled && job.progress.timeLeft ? `, at ${at(new Date(Date.now() + job.progress.timeLeft * 1000))}` : "";
     put(left, now.left + due);
     left.classList.toggle("stalled", now.stalled);
     put(task, outside(stands(job), 1000));
     task.dataset.tone = look(job).tone;
-    show(line, job.state === "running" || Boolean(job.progress.current));
-    show(bar.node, job.state === "running" || Boolean(job.progress.current));
-    show(buttons.start, job.state === "pending" && ["held", "scheduled", "retry"].includes(job.reason));
-    show(buttons.cancel, canCancel(job));
-    show(buttons.retry, canRetry(job));
-    const said = facted(job);
-    const key = JSON.stringify(said);
-    if (key !== shown) facts.replaceChildren(...said.map(([name, value, title]) => el("div", {}, el("dt", { text: name }), el("dd", { title, text: outside(value, 200) }))));
-    shown = key;
-  }
-  return { node, refresh, gone: () => show(gone, true) };
+    const moves = job.state === "running" || Boolean(job.progress.current);
+    show(line, moves);
+    show(bar.node, moves);
+  };
+  return { node: el("div", { class: "progress" }, line, bar.node, task), refresh };
 }
 
 function facted(job) {

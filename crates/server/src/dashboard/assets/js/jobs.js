@@ -2,133 +2,416 @@
 // second, in one request that also brings the counts; rows move only under a reader who is at the top and holds nothing.
 
 import { advice, get, jobPath, post } from "./api.js";
-import { badge, button, dialog, el, framed, icon, outside, put, show, throttled, toast } from "./dom.js";
-import { ago, at, count, duration, look, plural, progressText, rate, seconds, waits } from "./format.js";
+import { button, dialog, el, framed, icon, outside, put, show, throttled, toast } from "./dom.js";
+import { count, plural } from "./format.js";
 import { live } from "./live.js";
-import { filter, listAddress, only, parameters, replace, shows } from "./query.js";
+import { listAddress, only, parameters, replace, shows } from "./query.js";
+import { canCancel, canRetry, row, takeProgress } from "./row.js";
 
 const PAGE = 50;
 const STATES = ["running", "pending", "completed", "failed", "cancelled"];
-// Without progress for so long, a running job has stalled.
-export const STALL = 60_000;
+// New jobs that are counted while the reader looks at others.
+const MOST_FRESH = 999;
+// Requests at a time for rows that are not on the page that was read.
+const SINGLY = 4;
 
-const ENDED = new Set(["completed", "failed", "cancelled"]);
-export const isEnded = (job) => ENDED.has(job.state);
-export const canRetry = (job) => isEnded(job) && (job.state !== "completed" || job.items.failed > 0);
-export const canCancel = (job) => !isEnded(job) && !job.cancelRequested;
+export const mount = (root, params) => new Jobs(root, params);
 
-// A bar with the numbers beside it.
-export function meter() {
-  const fill = el("span", { class: "fill" });
-  const node = el("span", { class: "meter", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100" }, fill);
-  const refresh = (job) => {
-    const { current, total, percentage } = job.progress;
-    const exact = total ? Math.min(100, (current / total) * 100) : null;
-    const known = exact !== null || job.state === "completed";
-    const share = exact ?? (known ? 100 : 0);
-    node.dataset.tone = look(job).tone;
-    node.classList.toggle("unknown", !known && job.state === "running");
-    fill.style.transform = `scaleX(${share / 100})`;
-    if (known) node.setAttribute("aria-valuenow", String(percentage ?? Math.floor(share)));
-    else node.removeAttribute("aria-valuenow");
-  };
-  return { node, refresh };
-}
+class Jobs {
+  title = "Jobs";
+  #q = "";
+  #before = "";
+  // Where the pages begin that lead here.
+  #pages = [];
+  #next = null;
+  #counts = null;
+  #rows = [];
+  #fresh = new Set();
+  #chosen = new Set();
+  #current = -1;
+  // Rows that changed and are not read again yet.
+  #changed = new Set();
+  #dirty = new Set();
+  #loads = null;
+  #closing = [];
 
-// Rate and time left, or since when nothing moved; of a running job alone.
-export function pace(job, moved) {
-  if (job.state !== "running") return { rate: "", left: "", stalled: false };
-  // Without news nothing can be said to have stalled.
-  const now = live.state.name === "live" ? Date.now() : live.state.since.getTime();
-  if (now - moved > STALL) return { rate: "", left: `stalled since ${at(new Date(moved))}`, stalled: true };
-  const { rate: speed, timeLeft, unit } = job.progress;
-  return {
-    rate: speed ? rate(speed, unit) : "",
-    left: timeLeft === undefined || timeLeft === null ? "" : `${duration(Math.max(1, timeLeft))} left`,
-    stalled: false,
-  };
-}
-
-// What a job says about itself, in a line.
-export function says(job) {
-  if (job.state === "failed") return job.error ?? "failed";
-  if (job.state === "completed" && job.items.failed > 0) return `${plural(job.items.failed, "item")} of ${count(job.items.total)} failed`;
-  if (job.state === "pending" && job.error) return job.error;
-  if (job.state === "pending") return waits(job);
-  return job.state === "running" ? (job.progress.currentTask ?? "") : "";
-}
-
-// The two lines about time: what is left of a running job, when another one ended, was or will be.
-function when(job, moved) {
-  const { rate, left, stalled } = pace(job, moved);
-  if (left) return [left, rate || `started ${ago(job.startedAt)}`, stalled];
-  if (job.completedAt) {
-    const took = job.startedAt ? `took ${duration(seconds(job.startedAt, job.completedAt))}` : "never started";
-    return [`ended ${ago(job.completedAt)}`, took];
+  constructor(root, params) {
+    this.root = root;
+    this.#build();
+    // After a change: by one request a second at most.
+    this.reread = throttled(() => this.#read(!this.#atTop()), 1000);
+    this.draw = framed(() => this.#draw());
+    // Times go on by themselves.
+    const ticker = setInterval(() => !document.hidden && live.state.name !== "ended" && this.#tick(), 5000);
+    const stop = live.listen({ again: this.reread, event: (event) => this.#event(event) });
+    this.#closing.push(stop, this.reread.close, () => clearInterval(ticker), () => this.#loads?.abort());
+    this.update(params);
   }
-  if (job.state === "pending" && job.runAt) return [`due ${ago(job.runAt)}`, `submitted ${ago(job.createdAt)}`];
-  if (job.startedAt) return [`started ${ago(job.startedAt)}`, rate];
-  return [`submitted ${ago(job.createdAt)}`, ""];
+
+  get keys() {
+    return {
+      "/": () => this.field.focus(),
+      j: () => this.#move(1),
+      k: () => this.#move(this.#current < 0 ? 1 : -1),
+      x: () => this.#current >= 0 && this.select(this.#id(), !this.#chosen.has(this.#id())),
+      Enter: () => this.#current >= 0 && (location.hash = `#/${jobPath(this.#id())}`),
+      c: () => this.cancel(this.#aimed()),
+      r: () => this.retry(this.#aimed()),
+      Escape: () => this.#letGo(),
+    };
+  }
+
+  // Shows what an address asks for.
+  update(params) {
+    const q = params.get("q") ?? "";
+    const changed = q !== this.#q;
+    this.#q = q;
+    this.#before = params.get("before") ?? "";
+    // The browser's own way back.
+    if (this.#pages.at(-1) === this.#before) this.#pages.pop();
+    if (changed || !this.#before) this.#pages = [];
+    this.field.value = q;
+    this.#current = -1;
+    this.#chosen.clear();
+    this.#drawTabs();
+    this.#drawNote(null);
+    this.#read(false);
+  }
+
+  close() {
+    for (const act of this.#closing) act();
+  }
+
+  select(id, yes) {
+    if (yes) this.#chosen.add(id);
+    else this.#chosen.delete(id);
+    this.#mark();
+  }
+
+  async cancel(ids) {
+    const able = this.#able(ids, canCancel);
+    if (!able.length) return toast("None of these can be cancelled: they have ended.");
+    const text = able.length === 1 ? `Cancel ${outside(able[0], 60)}?` : `Cancel ${plural(able.length, "job")}?`;
+    const answer = await dialog(text, el("p", { text: "What is finished is kept; a retry goes on from there." }), [
+      { label: "Keep running", value: "", kind: "quiet" },
+      { label: "Cancel", value: "yes", kind: "danger" },
+    ]);
+    if (answer === "yes") await this.#each(able, "/cancel", "being cancelled");
+  }
+
+  async retry(ids) {
+    const able = this.#able(ids, canRetry);
+    if (!able.length) return toast("None of these can be retried: only ended jobs with something that failed are.");
+    await this.#each(able, "/retry", "tried again");
+  }
+
+  // --- the parts of the page
+
+  #build() {
+    this.note = el("p", { id: "filter-note", class: "note" });
+    this.tabs = el("nav", { class: "tabs", "aria-label": "States" });
+    this.pill = button("", () => this.#toTop(), { class: "pill", hidden: true });
+    this.nothing = el("div", { class: "nothing" });
+    this.root.append(el("h1", { class: "hidden", text: "Jobs" }), el("div", { class: "head" }, this.#buildFilter(), this.tabs),
+      this.note, this.#buildSelection(), this.pill, this.#buildTable(), this.nothing, this.#buildPager());
+  }
+
+  #buildFilter() {
+    this.field = el("input", { type: "search", id: "filter", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "state:failed kind:walrus.* label.team:blue", "aria-describedby": "filter-note" });
+    // A browser would empty the field, and leave the filter as it is.
+    this.field.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      this.field.value = this.#q;
+    });
+    const submit = (event) => {
+      event.preventDefault();
+      this.#submit();
+    };
+    this.form = el("form", { role: "search", class: "filter", on: { submit } }, el("label", { for: "filter", class: "hidden", text: "Filter jobs" }),
+      icon("search"), this.field, el("kbd", { text: "/", "aria-hidden": "true" }));
+    return this.form;
+  }
+
+  #buildSelection() {
+    this.picked = el("span", { role: "status" });
+    this.selection = el("div", { class: "selection", hidden: true }, this.picked,
+      button("Cancel", () => this.cancel([...this.#chosen]), {}, "failed"),
+      button("Retry", () => this.retry([...this.#chosen]), {}, "retry"),
+      button("Clear", () => this.#letGo(), { class: "quiet" }));
+    return this.selection;
+  }
+
+  #buildTable() {
+    const choose = () => {
+      this.#chosen = new Set(this.all.checked ? this.#rows.map((one) => one.job.jobId) : []);
+      this.#mark();
+    };
+    this.all = el("input", { type: "checkbox", "aria-label": "Select all on this page", on: { change: choose } });
+    this.body = el("tbody");
+    const head = (name, label) => el("th", { scope: "col", class: name, text: label });
+    this.table = el("table", { class: "jobs", "aria-label": "Jobs" },
+      el("thead", {}, el("tr", {}, el("td", { class: "c-check" }, this.all), head("c-state", "State"), head("c-job", "Job"),
+        head("c-progress", "Progress"), head("c-when", "Time"), el("td", { class: "c-tools" }))), this.body);
+    return this.table;
+  }
+
+  #buildPager() {
+    const onward = () => {
+      this.#pages.push(this.#before);
+      this.#go(this.#next);
+    };
+    this.newest = button("Newest", () => this.#go(""), { class: "quiet" }, "first");
+    this.previous = button("Previous", () => this.#go(this.#pages.pop() ?? ""), {}, "previous");
+    this.further = button("Next", onward, {}, "next");
+    this.pager = el("nav", { class: "pager", "aria-label": "Pages" }, this.newest, this.previous, this.further);
+    return this.pager;
+  }
+
+  // --- where the reader is
+
+  #atTop() {
+    return !this.#before && scrollY < 60 && this.#chosen.size === 0 && this.#current < 0;
+  }
+
+  #id() {
+    return this.#rows[this.#current].job.jobId;
+  }
+
+  // What an action is about: what is selected, else the row that the keyboard is on.
+  #aimed() {
+    if (this.#chosen.size) return [...this.#chosen];
+    return this.#current >= 0 ? [this.#id()] : [];
+  }
+
+  #able(ids, can) {
+    return this.#rows.filter((one) => ids.includes(one.job.jobId) && can(one.job)).map((one) => one.job.jobId);
+  }
+
+  #go(cursor) {
+    const made = new URLSearchParams();
+    if (this.#q) made.set("q", this.#q);
+    if (cursor) made.set("before", cursor);
+    const text = made.toString();
+    location.hash = text ? `#/jobs?${text}` : "#/jobs";
+    scrollTo({ top: 0 });
+  }
+
+  #submit() {
+    const { words, unknown, params } = parameters(this.field.value);
+    if (words.length === 1 && !unknown.length && ![...params].length) location.hash = `#/${jobPath(words[0])}`;
+    else location.hash = listAddress(this.field.value.trim());
+  }
+
+  #toTop() {
+    this.#letGo();
+    this.#go("");
+    this.#read(false);
+  }
+
+  #letGo() {
+    this.#chosen.clear();
+    this.#current = -1;
+    document.activeElement?.blur();
+    this.#mark();
+    this.reread();
+  }
+
+  #move(by) {
+    if (!this.#rows.length) return;
+    this.#current = Math.max(0, Math.min(this.#rows.length - 1, this.#current + by));
+    this.#mark();
+    const { node } = this.#rows[this.#current];
+    node.querySelector("a.id").focus();
+    node.scrollIntoView({ block: "nearest" });
+  }
+
+  // --- what the server says
+
+  #event(event) {
+    const one = this.#rows.find((one) => one.job.jobId === event.jobId);
+    if (event.event === "log") return;
+    if (event.event === "progress") {
+      if (!one) return;
+      takeProgress(one, event);
+      this.#dirty.add(one);
+      this.draw();
+      return;
+    }
+    if (one) this.#changed.add(event.jobId);
+    else if (event.event === "state" && event.state === "pending" && event.revision <= 1) this.#count(event);
+    this.reread();
+  }
+
+  #count(event) {
+    if (this.#fresh.size < MOST_FRESH && shows(this.#q, event)) this.#fresh.add(event.jobId);
+  }
+
+  // Reads the page; lays it out anew, or only patches the rows that are there.
+  async #read(patch) {
+    this.#loads?.abort();
+    this.#loads = new AbortController();
+    const { params } = parameters(this.#q);
+    params.set("limit", String(PAGE));
+    if (this.#before) params.set("cursor", this.#before);
+    try {
+      const page = await get("jobs", params, this.#loads.signal);
+      this.#counts = page.counts;
+      this.#next = page.nextCursor ?? null;
+      if (patch) await this.#patch(page.jobs);
+      else {
+        this.#fresh.clear();
+        this.#lay(page.jobs);
+      }
+      this.#drawNote(null);
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      this.#drawNote(problem);
+      if (!patch && problem.code === "bad_request") this.#lay([]);
+    }
+    this.#drawTabs();
+    this.#drawPill();
+    this.#drawPager();
+  }
+
+  async #patch(jobs) {
+    const found = new Map(jobs.map((job) => [job.jobId, job]));
+    const missing = [];
+    for (const one of this.#rows) {
+      const job = found.get(one.job.jobId);
+      if (job) renew(one, job);
+      else if (this.#changed.has(one.job.jobId)) missing.push(one);
+    }
+    this.#changed = new Set(missing.slice(SINGLY).map((one) => one.job.jobId));
+    for (const one of missing.slice(0, SINGLY)) {
+      const job = await get(jobPath(one.job.jobId)).catch((problem) => problem);
+      if (job.jobId) renew(one, job);
+      else if (job.code === "not_found") one.node.classList.add("gone");
+    }
+    if (this.#changed.size) this.reread();
+  }
+
+  // Shows these jobs in this order; rows that stay are kept, with what is selected and focused in them.
+  #lay(jobs) {
+    const known = new Map(this.#rows.map((one) => [one.job.jobId, one]));
+    const held = this.#current >= 0 ? this.#id() : null;
+    this.#changed.clear();
+    this.#rows = jobs.map((job) => {
+      const one = known.get(job.jobId) ?? row(job, this);
+      renew(one, job);
+      return one;
+    });
+    const kept = new Set(this.#rows.map((one) => one.node));
+    for (const node of [...this.body.children]) if (!kept.has(node)) node.remove();
+    this.#rows.forEach(({ node }, index) => {
+      if (this.body.children[index] !== node) this.body.insertBefore(node, this.body.children[index] ?? null);
+    });
+    this.#current = held ? this.#rows.findIndex((one) => one.job.jobId === held) : -1;
+    this.#drawEmpty();
+    this.#mark();
+  }
+
+  async #each(ids, path, done) {
+    const outcomes = [];
+    for (let from = 0; from < ids.length; from += SINGLY) {
+      const some = ids.slice(from, from + SINGLY).map((id) => post(jobPath(id, path)).then(() => null, (problem) => problem));
+      outcomes.push(...(await Promise.all(some)));
+    }
+    const refused = outcomes.filter(Boolean);
+    const well = ids.length - refused.length;
+    if (well) toast(ids.length === 1 ? `${outside(ids[0], 60)}: ${done}.` : `${plural(well, "job")}: ${done}.`);
+    if (refused.length) toast(`${refused.length > 1 ? `${count(refused.length)} refused. ` : ""}${advice(refused[0])}`, "error");
+    this.reread();
+  }
+
+  // --- drawing
+
+  #tick() {
+    for (const one of this.#rows) this.#dirty.add(one);
+    this.draw();
+  }
+
+  #draw() {
+    for (const one of this.#dirty) one.refresh();
+    this.#dirty.clear();
+    this.#drawPill();
+  }
+
+  #drawTabs() {
+    const all = this.#counts && STATES.reduce((sum, name) => sum + this.#counts[name], 0);
+    const entries = [["", "All", all], ...STATES.map((name) => [name, name, this.#counts?.[name]])];
+    if (!this.tabs.childElementCount) {
+      const tab = ([name, word]) => el("a", { data: { tone: name || "all" } }, name && icon(name), el("span", { class: "word", text: word }), el("span", { class: "number" }));
+      this.tabs.append(...entries.map(tab));
+    }
+    const state = only(this.#q, "state");
+    entries.forEach(([name, , number], index) => {
+      const tab = this.tabs.children[index];
+      tab.href = listAddress(name ? replace(this.#q, "state", name) : replace(this.#q, "state"));
+      if (name === state) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+      put(tab.lastElementChild, number === undefined || number === null ? "" : count(number));
+    });
+  }
+
+  #drawNote(problem) {
+    const { unknown, words } = parameters(this.#q);
+    const said = [];
+    if (problem) said.push(outside(advice(problem), 400));
+    if (unknown.length) said.push(`There is no ${outside(unknown.join(" "), 200)} here. Use state:, kind:, queue: or label.NAME:.`);
+    if (words.length) said.push("Words alone are not searched. Enter on a single job ID opens that job.");
+    put(this.note, said.join(" "));
+    this.note.classList.toggle("error", Boolean(problem));
+    show(this.note, said.length > 0);
+  }
+
+  #drawPill() {
+    show(this.pill, this.#fresh.size > 0 && !this.#atTop());
+    put(this.pill, this.#fresh.size >= MOST_FRESH ? `More than ${MOST_FRESH} new jobs` : plural(this.#fresh.size, "new job"));
+  }
+
+  #drawPager() {
+    this.previous.disabled = this.#pages.length === 0;
+    this.further.disabled = !this.#next;
+    this.newest.disabled = !this.#before;
+    show(this.pager, Boolean(this.#before) || Boolean(this.#next));
+  }
+
+  #drawEmpty() {
+    const none = this.#rows.length === 0;
+    const empty = none && !this.#q && !this.#before && this.#counts && STATES.every((name) => this.#counts[name] === 0);
+    show(this.table, !none);
+    show(this.nothing, none);
+    show(this.form, !empty);
+    show(this.tabs, !empty);
+    if (!none) return;
+    if (empty) this.nothing.replaceChildren(startPage());
+    else this.nothing.replaceChildren(el("p", { text: this.#before ? "No older jobs." : "No job matches this filter." }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
+  }
+
+  #mark() {
+    const known = new Set(this.#rows.map((one) => one.job.jobId));
+    this.#chosen = new Set([...this.#chosen].filter((id) => known.has(id)));
+    this.#rows.forEach((one, index) => {
+      one.check.checked = this.#chosen.has(one.job.jobId);
+      one.node.classList.toggle("current", index === this.#current);
+    });
+    this.all.checked = this.#rows.length > 0 && this.#chosen.size === this.#rows.length;
+    this.all.indeterminate = this.#chosen.size > 0 && !this.all.checked;
+    show(this.selection, this.#chosen.size > 0);
+    put(this.picked, `${plural(this.#chosen.size, "job")} selected`);
+  }
 }
 
-// An id of which the end is always seen: that is where ids differ that were made one after another.
-export function idLink(id) {
-  const text = outside(id, 200);
-  return el("a", { class: "id", href: `#/${jobPath(id)}`, "aria-label": text, title: text }, el("span", { text: text.slice(0, -8) }), el("span", { text: text.slice(-8) }));
-}
-
-function row(job, act) {
-  const state = badge();
-  const bar = meter();
-  const check = el("input", { type: "checkbox", "aria-label": `Select ${job.jobId}`, on: { change: (event) => act.select(job.jobId, event.target.checked) } });
-  const open = idLink(job.jobId);
-  const parts = {
-    kind: el("span", { class: "kind" }), labels: el("span", { class: "labels" }),
-    numbers: el("span"), percent: el("span", { class: "percent" }), says: el("span", { class: "says" }),
-    when: el("span", { class: "left" }), took: el("span", { class: "took" }),
-  };
-  const cancel = button("", () => act.cancel([job.jobId]), { class: "tool", title: "Cancel", "aria-label": `Cancel ${job.jobId}` }, "failed");
-  const retry = button("", () => act.retry([job.jobId]), { class: "tool", title: "Retry", "aria-label": `Retry ${job.jobId}` }, "retry");
-  const node = el("tr", { data: { id: job.jobId } },
-    el("td", { class: "c-check" }, check),
-    el("td", { class: "c-state" }, state.node),
-    el("th", { scope: "row", class: "c-job" }, open, el("span", { class: "under" }, parts.kind, parts.labels)),
-    el("td", { class: "c-progress" }, el("span", { class: "line" }, parts.numbers, parts.percent), bar.node, parts.says),
-    el("td", { class: "c-when" }, parts.when, parts.took),
-    el("td", { class: "c-tools" }, cancel, retry));
-  const one = { node, job, moved: Date.now(), check, refresh: null };
-  one.refresh = () => {
-    const { job } = one;
-    state.refresh(look(job));
-    bar.refresh(job);
-    put(parts.kind, outside(job.kind, 60));
-    put(parts.labels, outside(Object.entries(job.labels).map(([name, value]) => `${name}=${value}`).join("  "), 120));
-    put(parts.numbers, progressText(job.progress));
-    const percent = job.progress.percentage;
-    put(parts.percent, percent === null || percent === undefined ? "" : `${percent} %`);
-    put(parts.says, outside(says(job), 240));
-    parts.says.dataset.tone = look(job).tone;
-    const [first, second, stalled] = when(job, one.moved);
-    put(parts.when, first);
-    put(parts.took, second);
-    parts.when.classList.toggle("stalled", Boolean(stalled));
-    show(bar.node, job.state === "running" || Boolean(job.progress.current));
-    show(cancel, canCancel(job));
-    show(retry, canRetry(job));
-  };
+function renew(one, job) {
+  if (job.revision < one.job.revision) return;
+  if (job.progress.current !== one.job.progress.current || job.state !== one.job.state) one.moved = Date.now();
+  one.job = job;
   one.refresh();
-  return one;
 }
 
-// Newer progress of the same run: whether the job moved.
-export function takeProgress(one, event) {
-  if (event.revision < one.job.revision) return;
-  const before = one.job.progress;
-  if (event.progress.current !== before.current || event.progress.currentTask !== before.currentTask) one.moved = Date.now();
-  one.job = { ...one.job, progress: event.progress, revision: event.revision };
-}
-
-export function startPage() {
+// What an installation without jobs shows: how to start the first one.
+function startPage() {
   const command = (text, says) => el("li", {}, el("code", { text }), el("span", { text: says }));
   return el("section", { class: "start", "aria-labelledby": "start-title" },
     el("h2", { id: "start-title", text: "No jobs yet" }),
@@ -139,305 +422,3 @@ export function startPage() {
       command("waltodo retrieve mylist", "the blobs of a todo list, verified"),
       command("longhaul demo", "see a job go on after its server was killed")));
 }
-
-export function mount(root, params) {
-  let q = "";
-  let before = "";
-  let pages = [];
-  let next = null;
-  let counts = null;
-  let rows = [];
-  let fresh = new Set();
-  let chosen = new Set();
-  let current = -1;
-  let loads = null;
-  let queued = new Set();
-
-  const field = el("input", { type: "search", id: "filter", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "state:failed kind:walrus.* label.team:blue", "aria-describedby": "filter-note" });
-  // A browser would empty the field, and leave the filter as it is.
-  field.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    event.preventDefault();
-    field.value = q;
-  });
-  const note = el("p", { id: "filter-note", class: "note" });
-  const form = el("form", { role: "search", class: "filter", on: { submit: (event) => { event.preventDefault(); submit(); } } },
-    el("label", { for: "filter", class: "hidden", text: "Filter jobs" }), icon("search"), field, el("kbd", { text: "/", "aria-hidden": "true" }));
-  const tabs = el("nav", { class: "tabs", "aria-label": "States" });
-  const pill = button("", () => { fresh.clear(); go(""); scrollTo({ top: 0 }); load(); }, { class: "pill", hidden: true });
-  const picked = el("span", { role: "status" });
-  const selection = el("div", { class: "selection", hidden: true }, picked,
-    button("Cancel", () => cancel([...chosen]), {}, "failed"), button("Retry", () => retry([...chosen]), {}, "retry"),
-    button("Clear", () => { chosen.clear(); mark(); }, { class: "quiet" }));
-  const all = el("input", { type: "checkbox", "aria-label": "Select all on this page", on: { change: () => { chosen = new Set(all.checked ? rows.map((one) => one.job.jobId) : []); mark(); } } });
-  const body = el("tbody");
-  const head = (name, label) => el("th", { scope: "col", class: name, text: label });
-  const table = el("table", { class: "jobs", "aria-label": "Jobs" },
-    el("thead", {}, el("tr", {}, el("td", { class: "c-check" }, all), head("c-state", "State"), head("c-job", "Job"), head("c-progress", "Progress"), head("c-when", "Time"), el("td", { class: "c-tools" }))), body);
-  const nothing = el("div", { class: "nothing" });
-  const newest = button("Newest", () => go(""), { class: "quiet" }, "first");
-  const previous = button("Previous", () => go(pages.pop() ?? ""), {}, "previous");
-  const further = button("Next", () => { pages.push(before); go(next); }, {}, "next");
-  const pager = el("nav", { class: "pager", "aria-label": "Pages" }, newest, previous, further);
-  root.append(el("h1", { class: "hidden", text: "Jobs" }), el("div", { class: "head" }, form, tabs), note, selection, pill, table, nothing, pager);
-
-  const atTop = () => !before && scrollY < 60 && chosen.size === 0 && current < 0;
-  const address = (cursor) => {
-    const made = new URLSearchParams();
-    if (q) made.set("q", q);
-    if (cursor) made.set("before", cursor);
-    const text = made.toString();
-    return text ? `#/jobs?${text}` : "#/jobs";
-  };
-  const go = (cursor) => { location.hash = address(cursor ?? ""); };
-
-  function submit() {
-    const { words, unknown, params } = parameters(field.value);
-    if (words.length === 1 && !unknown.length && ![...params].length) location.hash = `#/${jobPath(words[0])}`;
-    else { pages = []; location.hash = listAddress(field.value.trim()); }
-  }
-
-  function drawTabs() {
-    const state = only(q, "state");
-    const entries = [["", "All", counts && STATES.reduce((sum, name) => sum + counts[name], 0)], ...STATES.map((name) => [name, name, counts?.[name]])];
-    if (tabs.childElementCount !== entries.length) {
-      tabs.replaceChildren(...entries.map(([name, word]) => el("a", { data: { tone: name || "all" } }, name && icon(name), el("span", { class: "word", text: word }), el("span", { class: "number" }))));
-    }
-    entries.forEach(([name, , number], index) => {
-      const tab = tabs.children[index];
-      tab.href = listAddress(name ? replace(q, "state", name) : replace(q, "state"));
-      if (name === state) tab.setAttribute("aria-current", "page");
-      else tab.removeAttribute("aria-current");
-      put(tab.lastElementChild, number === undefined || number === null ? "" : count(number));
-    });
-  }
-
-  function drawNote(problem) {
-    const { unknown, words } = parameters(q);
-    const said = [];
-    if (problem) said.push(advice(problem));
-    if (unknown.length) said.push(`There is no ${unknown.join(" ")} here. Use state:, kind:, queue: or label.NAME:.`);
-    if (words.length) said.push("Words alone are not searched. Enter on a single job ID opens that job.");
-    put(note, said.join(" "));
-    note.classList.toggle("error", Boolean(problem));
-    show(note, said.length > 0);
-  }
-
-  function mark() {
-    const known = new Set(rows.map((one) => one.job.jobId));
-    chosen = new Set([...chosen].filter((id) => known.has(id)));
-    rows.forEach((one, index) => {
-      one.check.checked = chosen.has(one.job.jobId);
-      one.node.classList.toggle("current", index === current);
-    });
-    all.checked = rows.length > 0 && chosen.size === rows.length;
-    all.indeterminate = chosen.size > 0 && !all.checked;
-    show(selection, chosen.size > 0);
-    put(picked, `${plural(chosen.size, "job")} selected`);
-  }
-
-  const act = {
-    select(id, yes) {
-      if (yes) chosen.add(id);
-      else chosen.delete(id);
-      mark();
-    },
-    cancel: (ids) => cancel(ids),
-    retry: (ids) => retry(ids),
-  };
-
-  // Shows these jobs in this order; rows that stay are kept, with what is selected and focused in them.
-  function lay(jobs) {
-    const known = new Map(rows.map((one) => [one.job.jobId, one]));
-    const held = rows[current]?.job.jobId;
-    rows = jobs.map((job) => {
-      const one = known.get(job.jobId);
-      if (!one) return row(job, act);
-      renew(one, job);
-      return one;
-    });
-    const kept = new Set(rows.map((one) => one.node));
-    for (const node of [...body.children]) if (!kept.has(node)) node.remove();
-    rows.forEach((one, index) => {
-      if (body.children[index] !== one.node) body.insertBefore(one.node, body.children[index] ?? null);
-    });
-    current = held ? rows.findIndex((one) => one.job.jobId === held) : -1;
-    drawEmpty();
-    mark();
-  }
-
-  function renew(one, job) {
-    if (job.revision < one.job.revision) return;
-    if (job.progress.current !== one.job.progress.current || job.state !== one.job.state) one.moved = Date.now();
-    one.job = job;
-    one.refresh();
-  }
-
-  function drawEmpty() {
-    const none = rows.length === 0;
-    const empty = none && !q && !before && counts && STATES.every((name) => counts[name] === 0);
-    show(table, !none);
-    show(nothing, none);
-    show(pager, !empty && (Boolean(before) || Boolean(next)));
-    show(form, !empty);
-    show(tabs, !empty);
-    if (!none) return;
-    if (empty) nothing.replaceChildren(startPage());
-    else nothing.replaceChildren(el("p", { text: before ? "No older jobs." : "No job matches this filter." }),
-      el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
-  }
-
-  // Reads the page; lays it out anew, or only patches the rows that are there.
-  async function read(patch) {
-    loads?.abort();
-    loads = new AbortController();
-    const { params } = parameters(q);
-    params.set("limit", String(PAGE));
-    if (before) params.set("cursor", before);
-    root.setAttribute("aria-busy", "true");
-    try {
-      const page = await get("jobs", params, loads.signal);
-      counts = page.counts;
-      next = page.nextCursor ?? null;
-      if (patch) await patchRows(page.jobs);
-      else { fresh.clear(); lay(page.jobs); }
-      drawNote(null);
-    } catch (problem) {
-      if (problem.name === "AbortError") return;
-      drawNote(problem);
-      if (!patch && problem.code === "bad_request") { next = null; lay([]); }
-    } finally {
-      root.removeAttribute("aria-busy");
-    }
-    drawTabs();
-    drawPill();
-    previous.disabled = pages.length === 0;
-    further.disabled = !next;
-    newest.disabled = !before;
-  }
-
-  async function patchRows(jobs) {
-    const found = new Map(jobs.map((job) => [job.jobId, job]));
-    const missing = [];
-    for (const one of rows) {
-      const job = found.get(one.job.jobId);
-      if (job) renew(one, job);
-      else if (queued.has(one.job.jobId)) missing.push(one);
-    }
-    queued = new Set(missing.slice(4).map((one) => one.job.jobId));
-    for (const one of missing.slice(0, 4)) {
-      const job = await get(jobPath(one.job.jobId)).catch((problem) => problem);
-      if (job.jobId) renew(one, job);
-      else if (job.code === "not_found") one.node.classList.add("gone");
-    }
-  }
-
-  const load = () => read(false);
-  // After a change: by one request a second at most.
-  const reread = throttled(() => read(!atTop()), 1000);
-
-  function drawPill() {
-    show(pill, fresh.size > 0 && !atTop());
-    put(pill, fresh.size >= 999 ? "More than 999 new jobs" : plural(fresh.size, "new job"));
-  }
-
-  const dirty = new Set();
-  const draw = framed(() => {
-    for (const one of dirty) one.refresh();
-    dirty.clear();
-    drawPill();
-  });
-
-  const stop = live.listen({
-    again: reread,
-    event(event) {
-      const one = rows.find((one) => one.job.jobId === event.jobId);
-      if (event.event === "progress") {
-        if (!one) return;
-        takeProgress(one, event);
-        dirty.add(one);
-        draw();
-      } else if (event.event !== "log") {
-        if (one) queued.add(event.jobId);
-        else if (event.event === "state" && event.state === "pending" && event.revision <= 1 && shows(q, event) && fresh.size < 999) fresh.add(event.jobId);
-        reread();
-      }
-    },
-  });
-  // Times go on by themselves.
-  const ticker = setInterval(() => { if (!document.hidden && live.state.name !== "ended") for (const one of rows) dirty.add(one); draw(); }, 5000);
-
-  async function each(ids, path, done) {
-    const outcomes = [];
-    for (let from = 0; from < ids.length; from += 4) {
-      const some = ids.slice(from, from + 4);
-      outcomes.push(...(await Promise.all(some.map((id) => post(jobPath(id, path)).then(() => null, (problem) => problem)))));
-    }
-    const refused = outcomes.filter(Boolean);
-    const well = ids.length - refused.length;
-    if (well) toast(ids.length === 1 ? `${outside(ids[0], 60)}: ${done}.` : `${plural(well, "job")}: ${done}.`);
-    if (refused.length) toast(`${refused.length > 1 ? `${count(refused.length)} refused. ` : ""}${advice(refused[0])}`, "error");
-    reread();
-  }
-
-  async function cancel(ids) {
-    const able = rows.filter((one) => ids.includes(one.job.jobId) && canCancel(one.job)).map((one) => one.job.jobId);
-    if (!able.length) return toast("None of these can be cancelled: they have ended.");
-    const text = able.length === 1 ? `Cancel ${outside(able[0], 60)}?` : `Cancel ${plural(able.length, "job")}?`;
-    const answer = await dialog(text, el("p", { text: "What is finished is kept; a retry goes on from there." }), [{ label: "Keep running", value: "", kind: "quiet" }, { label: "Cancel", value: "yes", kind: "danger" }]);
-    if (answer === "yes") await each(able, "/cancel", "being cancelled");
-  }
-
-  async function retry(ids) {
-    const able = rows.filter((one) => ids.includes(one.job.jobId) && canRetry(one.job)).map((one) => one.job.jobId);
-    if (!able.length) return toast("None of these can be retried: only ended jobs with something that failed are.");
-    await each(able, "/retry", "tried again");
-  }
-
-  function move(by) {
-    if (!rows.length) return;
-    current = Math.max(0, Math.min(rows.length - 1, current + by));
-    mark();
-    rows[current].node.querySelector("a.id").focus();
-    rows[current].node.scrollIntoView({ block: "nearest" });
-  }
-
-  const aimed = () => (chosen.size ? [...chosen] : current >= 0 ? [rows[current].job.jobId] : []);
-  const view = {
-    title: "Jobs",
-    update(params) {
-      const changed = (params.get("q") ?? "") !== q;
-      q = params.get("q") ?? "";
-      before = params.get("before") ?? "";
-      // The browser's own way back.
-      if (pages.at(-1) === before) pages.pop();
-      if (changed || !before) pages = [];
-      field.value = q;
-      current = -1;
-      chosen.clear();
-      drawTabs();
-      drawNote(null);
-      return load();
-    },
-    keys: {
-      "/": () => field.focus(),
-      j: () => move(1),
-      k: () => move(current < 0 ? 1 : -1),
-      x: () => current >= 0 && act.select(rows[current].job.jobId, !chosen.has(rows[current].job.jobId)),
-      Enter: () => current >= 0 && (location.hash = `#/${jobPath(rows[current].job.jobId)}`),
-      c: () => cancel(aimed()),
-      r: () => retry(aimed()),
-      Escape: () => { chosen.clear(); current = -1; document.activeElement?.blur(); mark(); reread(); },
-    },
-    close() {
-      stop();
-      clearInterval(ticker);
-      reread.close();
-      loads?.abort();
-    },
-  };
-  view.update(params);
-  return view;
-}
-
-export const kindFilter = (kind, state) => [state && filter("state", state), filter("kind", kind)].filter(Boolean).join(" ");

@@ -2,82 +2,164 @@
 // those that are seen are drawn.
 
 import { advice, get, jobPath } from "./api.js";
-import { button, el, outside, put, show, toast } from "./dom.js";
+import { button, el, framed, outside, put, show, toast } from "./dom.js";
 import { count, plural } from "./format.js";
-import { virtual } from "./items.js";
 import { whole } from "./tree.js";
+import { virtual } from "./virtual.js";
 
 const FIRST = 500;
 const PAGE = 1000;
 const KEPT = 20_000;
 const LONG = 2000;
+const HEIGHT = 24;
 const LEVELS = ["debug", "info", "warn", "error"];
 const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 
-export function mount(root, context) {
-  const { id } = context;
-  let lines = [];
-  let seen = [];
-  let following = true;
-  let least = 0;
-  let words = "";
-  let aimed = Number(context.params.get("line")) || 0;
-  let complete = false;
-  let closed = false;
-  let early = [];
-  let ready = false;
+export const mount = (root, context) => new Log(root, context);
 
-  const field = el("input", { type: "search", id: "log-search", placeholder: "Search", spellcheck: "false", autocomplete: "off", on: { input: () => search() } });
-  const level = el("select", { id: "log-level", on: { change: () => { least = level.selectedIndex; sift(); } } }, LEVELS.map((name, index) => el("option", { value: name, text: index ? `${name} and worse` : "all levels" })));
-  const follow = button("Follow", () => setFollowing(!following), { class: "toggle" });
-  const earlier = button("Earlier lines", () => loadEarlier(), { class: "quiet", hidden: true });
-  const download = button("Download", () => save(), {}, "download");
-  const found = el("span", { class: "quiet", role: "status" });
-  const box = el("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Log", "aria-live": "off" });
-  const none = el("p", { class: "nothing", hidden: true });
-  root.append(el("div", { class: "head wrap" },
-    el("label", { for: "log-search", class: "hidden", text: "Search the log" }), field,
-    el("label", { for: "log-level", class: "hidden", text: "Level" }), level, follow, download, earlier, found), box, none);
-  const list = virtual(box, 24, draw);
+class Log {
+  keys = { "/": () => this.field.focus(), f: () => this.#follow(!this.#following) };
+  // What is kept, and what of it is shown.
+  #lines = [];
+  #seen = this.#lines;
+  // Lines that came while the first ones were read.
+  #early = [];
+  #ready = false;
+  #complete = false;
+  #following = true;
+  #jumping = false;
+  #least = 0;
+  #words = "";
+  #aimed = 0;
+  #closed = false;
 
-  box.addEventListener("scroll", () => {
-    const end = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-    if (following && !end && !box.dataset.jumping) setFollowing(false);
-  }, { passive: true });
-
-  function setFollowing(yes) {
-    following = yes;
-    follow.setAttribute("aria-pressed", String(yes));
-    if (yes) toEnd();
+  constructor(root, context) {
+    this.id = context.id;
+    this.#aimed = Number(context.params.get("line")) || 0;
+    this.#build(root);
+    this.list = virtual(this.box, HEIGHT, (index, old) => this.#draw(index, old));
+    this.sift = framed(() => !this.#closed && this.#sift());
+    this.#follow(!this.#aimed);
+    this.#load();
   }
 
-  function toEnd() {
-    if (!following) return;
-    box.dataset.jumping = "yes";
+  update(params) {
+    this.#aimed = Number(params.get("line")) || 0;
+    if (!this.#aimed) return;
+    for (const row of this.box.querySelectorAll(".log-row")) row.classList.toggle("current", row.line.number === this.#aimed);
+    if (!this.#lines.some((line) => line.number === this.#aimed)) this.#load();
+    else if (!this.box.querySelector(".log-row.current")) this.#aim();
+  }
+
+  jobChanged() {}
+
+  // Some lines were missed.
+  again() {
+    this.#load();
+  }
+
+  event(event) {
+    if (event.event !== "log") return;
+    if (this.#ready) this.#take(event.lines);
+    else if (this.#early.length < KEPT) this.#early.push(...event.lines);
+    this.sift();
+  }
+
+  close() {
+    this.#closed = true;
+    this.list.close();
+  }
+
+  #build(root) {
+    const searched = () => this.#search();
+    this.field = el("input", { type: "search", id: "log-search", placeholder: "Search", spellcheck: "false", autocomplete: "off", on: { input: searched } });
+    const levels = LEVELS.map((name, index) => el("option", { value: name, text: index ? `${name} and worse` : "all levels" }));
+    const chosen = (event) => {
+      this.#least = event.target.selectedIndex;
+      this.#sift();
+    };
+    const level = el("select", { id: "log-level", on: { change: chosen } }, levels);
+    this.follower = button("Follow", () => this.#follow(!this.#following), { class: "toggle" });
+    this.earlier = button("Earlier lines", () => this.#loadEarlier(), { class: "quiet", hidden: true });
+    this.download = button("Download", () => this.#save(), {}, "download");
+    this.found = el("span", { class: "quiet", role: "status" });
+    this.box = el("div", { class: "log", role: "log", tabindex: "0", "aria-label": "Log", "aria-live": "off" });
+    this.none = el("p", { class: "nothing", hidden: true });
+    const label = (name, text) => el("label", { for: name, class: "hidden", text });
+    root.append(el("div", { class: "head wrap" }, label("log-search", "Search the log"), this.field, label("log-level", "Level"), level,
+      this.follower, this.download, this.earlier, this.found), this.box, this.none);
+    // Whoever scrolls up reads, and is not pulled to the end.
+    const scrolled = () => {
+      const end = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < HEIGHT;
+      if (this.#following && !end && !this.#jumping) this.#follow(false);
+    };
+    this.box.addEventListener("scroll", scrolled, { passive: true });
+  }
+
+  // --- what is shown
+
+  #follow(yes) {
+    this.#following = yes;
+    this.follower.setAttribute("aria-pressed", String(yes));
+    if (yes) this.#toEnd();
+  }
+
+  #toEnd() {
+    if (!this.#following) return;
+    this.#jumping = true;
     requestAnimationFrame(() => {
-      box.scrollTop = box.scrollHeight;
-      list.refresh();
-      requestAnimationFrame(() => delete box.dataset.jumping);
+      this.box.scrollTop = this.box.scrollHeight;
+      this.list.refresh();
+      requestAnimationFrame(() => {
+        this.#jumping = false;
+      });
     });
   }
 
-  function draw(index, old) {
-    const line = seen[index];
-    if (old?.line === line) return old;
-    const dropped = seen === lines && index > 0 ? line.number - lines[index - 1].number - 1 : 0;
+  #aim() {
+    if (!this.#aimed) return;
+    const index = this.#seen.findIndex((line) => line.number >= this.#aimed);
+    if (this.#seen[index]?.number !== this.#aimed) toast(`Line ${count(this.#aimed)} is not there: it was dropped, or not written yet.`);
+    if (index < 0) return;
+    this.#follow(false);
+    requestAnimationFrame(() => this.list.to(index));
+  }
+
+  #sift() {
+    const sifts = this.#least > 0 || this.#words !== "";
+    const wanted = (line) => LEVELS.indexOf(line.level) >= this.#least && (!this.#words || line.text.toLowerCase().includes(this.#words));
+    this.#seen = sifts ? this.#lines.filter(wanted) : this.#lines;
+    const none = this.#ready && this.#seen.length === 0;
+    put(this.found, sifts ? `${plural(this.#seen.length, "line")} of ${count(this.#lines.length)}` : "");
+    put(this.none, sifts ? "No line matches." : "The job has written no lines.");
+    show(this.none, none);
+    show(this.box, !none);
+    show(this.earlier, !this.#complete && this.#lines.length > 0 && this.#lines[0].number > 1);
+    this.list.resize(this.#seen.length);
+    this.#toEnd();
+  }
+
+  #draw(index, old) {
+    const line = this.#seen[index];
+    if (old?.line === line && old.words === this.#words) return old;
+    const dropped = this.#seen === this.#lines && index > 0 ? line.number - this.#lines[index - 1].number - 1 : 0;
     const gap = dropped > 0 && el("span", { class: "gap", text: `${plural(dropped, "line")} dropped before this ` });
-    const text = el("span", { class: "text" }, gap, marked(outside(line.text, LONG)));
-    const row = el("div", { class: `log-row${line.number === aimed ? " current" : ""}`, data: { level: line.level } },
-      el("a", { class: "number", href: `#/${jobPath(id, "/log")}?line=${line.number}`, "aria-label": `Line ${line.number}`, text: count(line.number) }),
+    const text = el("span", { class: "text" }, gap, this.#marked(outside(line.text, LONG)));
+    if (line.text.length > LONG) {
+      const open = () => whole(line.text, `Line ${count(line.number)}`);
+      text.append(button(`show all ${count(line.text.length)} characters`, open, { class: "quiet small" }));
+    }
+    const address = `#/${jobPath(this.id, "/log")}?line=${line.number}`;
+    const row = el("div", { class: `log-row${line.number === this.#aimed ? " current" : ""}`, data: { level: line.level } },
+      el("a", { class: "number", href: address, "aria-label": `Line ${line.number}`, text: count(line.number) }),
       el("time", { datetime: line.time, title: line.time, text: time.format(new Date(line.time)) }),
       el("span", { class: "level", text: line.level }), text);
-    if (line.text.length > LONG) text.append(button(`show all ${count(line.text.length)} characters`, () => whole(line.text, `Line ${count(line.number)}`), { class: "quiet small" }));
-    row.line = line;
-    return row;
+    return Object.assign(row, { line, words: this.#words });
   }
 
   // The text with what was searched for marked in it.
-  function marked(text) {
+  #marked(text) {
+    const words = this.#words;
     if (!words) return [text];
     const low = text.toLowerCase();
     const parts = [];
@@ -88,27 +170,13 @@ export function mount(root, context) {
     return [...parts, text.slice(from)];
   }
 
-  const wanted = (line) => LEVELS.indexOf(line.level) >= least && (!words || line.text.toLowerCase().includes(words));
+  // --- what is read
 
-  function sift() {
-    seen = least || words ? lines.filter(wanted) : lines;
-    const sifted = seen !== lines;
-    put(found, sifted ? `${plural(seen.length, "line")} of ${count(lines.length)}` : "");
-    show(earlier, !complete && lines.length > 0 && lines[0].number > 1);
-    show(none, ready && seen.length === 0);
-    show(box, !ready || seen.length > 0);
-    put(none, sifted ? "No line matches." : "The job has written no lines.");
-    list.resize(seen.length);
-    toEnd();
+  #page(params) {
+    return get(jobPath(this.id, "/log"), params);
   }
 
-  async function search() {
-    words = field.value.trim().toLowerCase();
-    if (words && !complete) await attempt(loadAll);
-    sift();
-  }
-
-  async function attempt(act) {
+  async #attempt(act) {
     try {
       await act();
     } catch (problem) {
@@ -116,144 +184,84 @@ export function mount(root, context) {
     }
   }
 
-  const page = (params) => get(jobPath(id, "/log"), params);
-
-  // The lines that the API still keeps, all of them.
-  async function loadAll() {
-    const all = [];
-    let after = 0;
-    do {
-      const answer = await page({ after: String(after), limit: String(PAGE) });
-      all.push(...answer.lines);
-      after = answer.nextAfter;
-    } while (after !== undefined && all.length < KEPT && !closed);
-    if (closed) return;
-    complete = true;
-    lines = merge(all, lines);
+  // Every line after `after`, in pages; `take` answers whether to go on.
+  async #readOn(after, take) {
+    let from = after;
+    while (from !== undefined && !this.#closed) {
+      const answer = await this.#page({ after: String(from), limit: String(PAGE) });
+      from = take(answer.lines) === false ? undefined : answer.nextAfter;
+    }
   }
 
-  // Two runs of lines as one; the newer run wins where both have a line.
-  function merge(older, newer) {
-    if (!newer.length) return older;
-    if (!older.length) return newer;
-    const from = newer[0].number;
-    const last = newer.at(-1).number;
-    return [...older.filter((line) => line.number < from), ...newer, ...older.filter((line) => line.number > last)].slice(-KEPT);
-  }
-
-  async function loadEarlier() {
-    setFollowing(false);
-    await attempt(async () => {
-      const from = Math.max(0, lines[0].number - 1 - PAGE);
-      const answer = await page({ after: String(from), limit: String(PAGE) });
-      const older = answer.lines.filter((line) => line.number < lines[0].number);
-      if (!older.length) complete = true;
-      lines = [...older, ...lines];
-      sift();
-      list.to(older.length);
-    });
-  }
-
-  async function load() {
-    await attempt(async () => {
-      if (aimed) {
-        setFollowing(false);
-        const answer = await page({ after: String(Math.max(0, aimed - 250)), limit: String(PAGE) });
-        lines = answer.lines;
+  async #load() {
+    await this.#attempt(async () => {
+      const lines = this.#lines;
+      if (this.#aimed && !lines.some((line) => line.number === this.#aimed)) {
+        this.#lines = [];
         // What follows is read too: live lines must join what is shown without a gap.
-        let after = answer.nextAfter;
-        while (after !== undefined && lines.length < KEPT && !closed) {
-          const more = await page({ after: String(after), limit: String(PAGE) });
-          lines = [...lines, ...more.lines];
-          after = more.nextAfter;
-        }
-      } else if (lines.length) await catchUp();
-      else lines = (await page({ tail: String(FIRST) })).lines;
+        await this.#readOn(Math.max(0, this.#aimed - PAGE / 4), (more) => this.#take(more));
+      } else if (lines.length) await this.#readOn(lines.at(-1).number, (more) => this.#take(more));
+      else this.#lines = (await this.#page({ tail: String(FIRST) })).lines;
     });
-    if (closed) return;
-    ready = true;
-    take(early);
-    early = [];
-    sift();
-    aim();
+    if (this.#closed) return;
+    const first = !this.#ready;
+    this.#ready = true;
+    this.#take(this.#early);
+    this.#early = [];
+    this.#sift();
+    if (first || this.#aimed) this.#aim();
   }
 
-  // What was written after the last line that is known.
-  async function catchUp() {
-    let after = lines.at(-1).number;
-    do {
-      const answer = await page({ after: String(after), limit: String(PAGE) });
-      take(answer.lines);
-      after = answer.nextAfter;
-    } while (after !== undefined && !closed);
+  // Adds new lines to the end.
+  #take(more) {
+    const last = this.#lines.at(-1)?.number ?? 0;
+    for (const line of more) if (line.number > last) this.#lines.push(line);
+    if (this.#lines.length <= KEPT) return;
+    this.#lines.splice(0, this.#lines.length - KEPT);
+    this.#complete = false;
   }
 
-  function aim() {
-    if (!aimed) return;
-    const index = seen.findIndex((line) => line.number >= aimed);
-    if (index < 0 || seen[index].number !== aimed) toast(`Line ${count(aimed)} is not there: it was dropped, or not written yet.`);
-    if (index >= 0) {
-      setFollowing(false);
-      requestAnimationFrame(() => list.to(index));
+  async #loadEarlier() {
+    this.#follow(false);
+    await this.#attempt(async () => {
+      const first = this.#lines[0].number;
+      const answer = await this.#page({ after: String(Math.max(0, first - 1 - PAGE)), limit: String(PAGE) });
+      const older = answer.lines.filter((line) => line.number < first);
+      if (!older.length) this.#complete = true;
+      this.#lines = [...older, ...this.#lines];
+      this.#sift();
+      this.list.to(older.length);
+    });
+  }
+
+  // A search is over all lines that the server keeps.
+  async #search() {
+    const words = this.field.value.trim().toLowerCase();
+    if (words && !this.#complete) {
+      await this.#attempt(async () => {
+        const all = [];
+        await this.#readOn(0, (lines) => all.push(...lines) < KEPT);
+        const last = all.at(-1)?.number ?? 0;
+        this.#lines = [...all, ...this.#lines.filter((line) => line.number > last)];
+        this.#complete = true;
+      });
     }
+    // Another letter may have been typed meanwhile.
+    this.#words = this.field.value.trim().toLowerCase();
+    this.#sift();
   }
 
-  function take(more) {
-    const last = lines.at(-1)?.number ?? 0;
-    const news = more.filter((line) => line.number > last);
-    if (!news.length) return;
-    lines.push(...news);
-    if (lines.length > KEPT) {
-      lines.splice(0, lines.length - KEPT);
-      complete = false;
-    }
-  }
-
-  async function save() {
-    download.disabled = true;
-    await attempt(async () => {
+  async #save() {
+    this.download.disabled = true;
+    await this.#attempt(async () => {
       const parts = [];
-      let after = 0;
-      do {
-        const answer = await page({ after: String(after), limit: String(PAGE) });
-        for (const line of answer.lines) parts.push(`${line.time} ${line.level.padEnd(5)} ${line.text}\n`);
-        after = answer.nextAfter;
-      } while (after !== undefined && !closed);
-      saveAs(new Blob(parts, { type: "text/plain" }), `${id}.log`);
+      await this.#readOn(0, (lines) => {
+        for (const line of lines) parts.push(`${line.time} ${line.level.padEnd(5)} ${line.text}\n`);
+      });
+      saveAs(new Blob(parts, { type: "text/plain" }), `${this.id}.log`);
     });
-    download.disabled = false;
+    this.download.disabled = false;
   }
-
-  setFollowing(!aimed);
-  load();
-  let waits = false;
-  return {
-    update(params) {
-      aimed = Number(params.get("line")) || 0;
-      const there = lines.some((line) => line.number === aimed);
-      for (const row of box.querySelectorAll(".log-row")) row.classList.toggle("current", row.line.number === aimed);
-      if (aimed && !there) load();
-      else if (aimed && !box.querySelector(".log-row.current")) aim();
-    },
-    jobChanged() {},
-    again: () => load(),
-    event(event) {
-      if (event.event !== "log") return;
-      if (!ready) {
-        if (early.length < KEPT) early.push(...event.lines);
-        return;
-      }
-      take(event.lines);
-      if (waits) return;
-      waits = true;
-      requestAnimationFrame(() => { waits = false; if (!closed) sift(); });
-    },
-    keys: { "/": () => field.focus(), f: () => setFollowing(!following) },
-    close() {
-      closed = true;
-      list.close();
-    },
-  };
 }
 
 // Hands a file to the browser's downloads.

@@ -60,3 +60,6 @@ export const filter = (name, value) => write(name, value);
 
 // The address of the list under a filter.
 export const listAddress = (text) => (text ? `#/jobs?${new URLSearchParams({ q: text })}` : "#/jobs");
+
+// The filter for jobs of a kind in a state.
+export const kindFilter = (kind, state) => `${write("state", state)} ${write("kind", kind)}`;

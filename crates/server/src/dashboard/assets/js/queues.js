@@ -8,40 +8,63 @@ import { filter, listAddress } from "./query.js";
 
 const STATES = ["pending", "running", "completed", "failed", "cancelled"];
 
-export function mount(root) {
-  const note = el("p", { class: "note error", role: "alert", hidden: true });
-  const body = el("tbody");
-  const head = (text, name) => el("th", { scope: "col", class: name, text });
-  const table = el("table", { class: "queues", "aria-label": "Queues" },
-    el("thead", {}, el("tr", {}, head("Queue"), head("State"), head("Slots"), STATES.map((name) => head(name, "figure")), el("td"))), body);
-  root.append(el("h1", { text: "Queues" }), note, table);
-  show(table, false);
-  const rows = new Map();
+export const mount = (root) => new Queues(root);
 
-  function row(name) {
-    const state = badge();
-    const fill = el("span", { class: "fill" });
-    const slots = el("span", { class: "under" });
-    const links = STATES.map((state) => el("a", { href: listAddress(`${filter("state", state)} ${filter("queue", name)}`) }));
-    const act = button("", () => change(one), { "aria-label": "" });
-    const node = el("tr", {}, el("th", { scope: "row", text: outside(name, 100) }), el("td", {}, state.node),
-      el("td", { class: "c-slots" }, el("span", { class: "meter", "aria-hidden": "true", data: { tone: "running" } }, fill), slots),
-      links.map((link, index) => el("td", { class: "figure", data: { label: STATES[index] } }, link)), el("td", { class: "c-tools" }, act));
-    const one = { node, queue: null, refresh: null };
-    one.refresh = (queue) => {
-      one.queue = queue;
-      state.refresh(queue.paused ? { tone: "paused", word: `paused since ${at(queue.pausedAt)}` } : { tone: "running", word: "open" });
-      const { running } = queue.counts;
-      fill.style.transform = `scaleX(${queue.concurrency ? Math.min(1, running / queue.concurrency) : 0})`;
-      put(slots, queue.concurrency ? `${count(running)} of ${count(queue.concurrency)} busy` : "run elsewhere");
-      links.forEach((link, index) => put(link, count(queue.counts[STATES[index]])));
-      put(act, queue.paused ? "Resume" : "Pause");
-      act.setAttribute("aria-label", `${queue.paused ? "Resume" : "Pause"} ${outside(name, 100)}`);
-    };
-    return one;
+class Queues {
+  title = "Queues";
+  keys = {};
+  #rows = new Map();
+
+  constructor(root) {
+    this.note = el("p", { class: "note error", role: "alert", hidden: true });
+    this.body = el("tbody");
+    const head = (text, name) => el("th", { scope: "col", class: name, text });
+    const heads = [head("Queue"), head("State"), head("Slots"), STATES.map((name) => head(name, "figure")), el("td")];
+    this.table = el("table", { class: "queues", "aria-label": "Queues" }, el("thead", {}, el("tr", {}, heads)), this.body);
+    root.append(el("h1", { text: "Queues" }), this.note, this.table);
+    show(this.table, false);
+    this.reread = throttled(() => this.#read(), 1000);
+    this.stop = live.listen({ again: this.reread, event: (event) => event.event === "state" && this.reread() });
+    this.reread();
   }
 
-  async function change({ queue }) {
+  update() {}
+
+  close() {
+    this.stop();
+    this.reread.close();
+  }
+
+  async #read() {
+    try {
+      const { queues } = await get("queues");
+      this.#lay(queues);
+      show(this.table, true);
+      show(this.note, false);
+    } catch (problem) {
+      put(this.note, outside(advice(problem), 400));
+      show(this.note, true);
+    }
+  }
+
+  #lay(queues) {
+    const known = new Set(queues.map((queue) => queue.name));
+    for (const [name, one] of this.#rows) {
+      if (known.has(name)) continue;
+      one.node.remove();
+      this.#rows.delete(name);
+    }
+    for (const queue of queues) {
+      if (!this.#rows.has(queue.name)) {
+        const one = row(queue.name, (queue) => this.#change(queue));
+        this.#rows.set(queue.name, one);
+        this.body.append(one.node);
+      }
+      this.#rows.get(queue.name).refresh(queue);
+    }
+  }
+
+  async #change(queue) {
     const path = `queues/${encodeURIComponent(queue.name)}/${queue.paused ? "resume" : "pause"}`;
     try {
       const now = await post(path);
@@ -49,31 +72,29 @@ export function mount(root) {
     } catch (problem) {
       toast(advice(problem), "error");
     }
-    reread();
+    this.reread();
   }
+}
 
-  async function read() {
-    try {
-      const { queues } = await get("queues");
-      const known = new Set(queues.map((queue) => queue.name));
-      for (const [name, one] of rows) if (!known.has(name)) { one.node.remove(); rows.delete(name); }
-      for (const queue of queues) {
-        if (!rows.has(queue.name)) {
-          rows.set(queue.name, row(queue.name));
-          body.append(rows.get(queue.name).node);
-        }
-        rows.get(queue.name).refresh(queue);
-      }
-      show(table, true);
-      show(note, false);
-    } catch (problem) {
-      put(note, advice(problem));
-      show(note, true);
-    }
-  }
-
-  const reread = throttled(read, 1000);
-  const stop = live.listen({ again: reread, event: (event) => event.event === "state" && reread() });
-  reread();
-  return { title: "Queues", keys: {}, update() {}, close() { stop(); reread.close(); } };
+function row(name, change) {
+  let shown = null;
+  const state = badge();
+  const fill = el("span", { class: "fill" });
+  const slots = el("span", { class: "under" });
+  const links = STATES.map((state) => el("a", { href: listAddress(`${filter("state", state)} ${filter("queue", name)}`) }));
+  const act = button("", () => change(shown));
+  const node = el("tr", {}, el("th", { scope: "row", text: outside(name, 100) }), el("td", {}, state.node),
+    el("td", { class: "c-slots" }, el("span", { class: "meter", "aria-hidden": "true", data: { tone: "running" } }, fill), slots),
+    links.map((link, index) => el("td", { class: "figure", data: { label: STATES[index] } }, link)), el("td", { class: "c-tools" }, act));
+  const refresh = (queue) => {
+    shown = queue;
+    state.refresh(queue.paused ? { tone: "paused", word: `paused since ${at(queue.pausedAt)}` } : { tone: "running", word: "open" });
+    const { running } = queue.counts;
+    fill.style.transform = `scaleX(${queue.concurrency ? Math.min(1, running / queue.concurrency) : 0})`;
+    put(slots, queue.concurrency ? `${count(running)} of ${count(queue.concurrency)} busy` : "run elsewhere");
+    links.forEach((link, index) => put(link, count(queue.counts[STATES[index]])));
+    put(act, queue.paused ? "Resume" : "Pause");
+    act.setAttribute("aria-label", `${queue.paused ? "Resume" : "Pause"} ${outside(name, 100)}`);
+  };
+  return { node, refresh };
 }
