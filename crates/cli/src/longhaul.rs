@@ -6,8 +6,9 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        bench, cancel, completions, demo, doctor, jobs, logs, man, queues, remove, retry, run,
-        sandbox, schedules, secret, serve, service, start, status, submit, token, watch, workers,
+        bench, cancel, completions, dashboard, demo, doctor, jobs, logs, man, queues, remove,
+        retry, run, sandbox, schedules, secret, serve, service, start, status, submit, token,
+        watch, workers,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -54,6 +55,8 @@ enum Command {
     Remove(remove::Args),
     /// List queues, and pause or resume one
     Queues(queues::Args),
+    /// Open the page where jobs are watched, by a link that works once
+    Dashboard(dashboard::Args),
     /// List schedules, which submit jobs by themselves
     Schedules,
     /// Set, show, pause, resume, run or remove a schedule
@@ -131,6 +134,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Start(args) => start::run(args, settings).await,
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Queues(args) => queues::run(args, settings).await,
+            Command::Dashboard(args) => dashboard::run(args, settings).await,
             Command::Schedules => schedules::list(settings).await,
             Command::Schedule(args) => schedules::run(args, settings).await,
             Command::Token(args) => token::run(args, settings).await,

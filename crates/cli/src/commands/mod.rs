@@ -4,6 +4,7 @@ pub mod bench;
 pub mod bulk;
 pub mod cancel;
 pub mod completions;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
 pub mod jobs;

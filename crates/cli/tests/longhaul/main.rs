@@ -5,6 +5,7 @@ mod support;
 mod bulk;
 mod commands;
 mod daemon;
+mod dashboard;
 mod exit_codes;
 mod lists;
 mod logs;
