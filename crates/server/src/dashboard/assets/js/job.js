@@ -273,7 +273,7 @@ function facted(job) {
     job.items.total && ["Items", `${count(job.items.completed)} of ${count(job.items.total)} done${job.items.failed ? `, ${count(job.items.failed)} failed` : ""}`],
     job.errorCode && ["Error", job.errorCode],
     job.owner && ["Owner", job.owner],
-    ...Object.entries(job.labels).map(([name, value]) => [name, value]),
+    ...Object.entries(job.labels).map(([name, value]) => [`label.${name}`, value]),
   ].filter(Boolean);
 }
 

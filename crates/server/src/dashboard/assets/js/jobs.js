@@ -251,7 +251,9 @@ class Jobs {
   async #read(patch) {
     this.#loads?.abort();
     this.#loads = new AbortController();
-    const { params } = parameters(this.#q);
+    const { params, unknown, words } = parameters(this.#q);
+    // A filter that is not understood never shows everything.
+    if (unknown.length || words.length) return this.#refuse();
     params.set("limit", String(PAGE));
     if (this.#before) params.set("cursor", this.#before);
     try {
@@ -267,10 +269,19 @@ class Jobs {
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.#drawNote(problem);
-      if (!patch && problem.code === "bad_request") this.#lay([]);
+      if (!patch && problem.code === "bad_request") this.#refuse();
     }
     this.#drawTabs();
     this.#drawPill();
+    this.#drawPager();
+  }
+
+  #refuse() {
+    this.#counts = null;
+    this.#next = null;
+    this.#lay([]);
+    this.nothing.replaceChildren(el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
+    this.#drawTabs();
     this.#drawPager();
   }
 
@@ -359,9 +370,9 @@ class Jobs {
     const said = [];
     if (problem) said.push(outside(advice(problem), 400));
     if (unknown.length) said.push(`There is no ${outside(unknown.join(" "), 200)} here. Use state:, kind:, queue: or label.NAME:.`);
-    if (words.length) said.push("Words alone are not searched. Enter on a single job ID opens that job.");
+    if (words.length) said.push("Words alone are not searched. A single job ID and Enter opens that job.");
     put(this.note, said.join(" "));
-    this.note.classList.toggle("error", Boolean(problem));
+    this.note.classList.toggle("error", said.length > 0);
     show(this.note, said.length > 0);
   }
 

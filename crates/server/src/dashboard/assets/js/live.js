@@ -47,8 +47,9 @@ export const live = {
 
 function change(name) {
   if (state.name === name) return;
-  // Since when nothing new has come: kept through a row of failed tries.
-  state = { name, since: new Date() };
+  // Since when nothing new has come: an end that is noticed while reconnecting began with that.
+  const since = state.name === "reconnecting" && name === "ended" ? state.since : new Date();
+  state = { name, since };
   for (const act of watchers) act(state);
 }
 

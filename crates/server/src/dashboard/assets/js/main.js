@@ -148,7 +148,7 @@ function ended() {
   if (!open || bar.childElementCount) return;
   live.end();
   bar.replaceChildren(el("div", { class: "ended" }, icon("warning"),
-    el("p", {}, el("strong", { text: "Your session has ended. " }), `What you see is from ${at(new Date())}. Run `, el("code", { text: "longhaul dashboard" }), " and open its link, here or in another tab."),
+    el("p", {}, el("strong", { text: "Your session has ended. " }), `What you see is from ${at(live.state.since)}. Run `, el("code", { text: "longhaul dashboard" }), " and open its link, here or in another tab."),
     tokenForm((token) => adopt(token))));
 }
 
