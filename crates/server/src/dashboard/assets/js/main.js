@@ -59,12 +59,15 @@ function mount(name, id, part, params) {
 
 // The sign that says whether what is shown is of this moment.
 function sign() {
+  const first = el("span", { class: "first" });
   const word = el("span");
   const node = button("", () => live.toggle(), { class: "live" });
-  node.replaceChildren(el("span", { class: "dot", "aria-hidden": "true" }), word);
+  node.replaceChildren(el("span", { class: "dot", "aria-hidden": "true" }), el("span", {}, first, word));
   live.watch(({ name, since }) => {
     node.dataset.state = name;
-    const words = { connecting: "connecting", live: "Live", paused: `Paused at ${at(since)}`, reconnecting: `Reconnecting, stale since ${at(since)}`, ended: `Stale since ${at(since)}` };
+    const words = { connecting: "connecting", live: "Live", paused: `Paused at ${at(since)}`, reconnecting: `stale since ${at(since)}`, ended: `Stale since ${at(since)}` };
+    // Left out where there is little room.
+    put(first, name === "reconnecting" ? "Reconnecting, " : "");
     put(word, words[name]);
     node.title = `${words[name]}. ${name === "paused" ? "Resume" : "Pause"} live updates: p`;
     node.setAttribute("aria-pressed", String(name === "paused"));
