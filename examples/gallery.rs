@@ -42,7 +42,7 @@ impl Handler for Render {
         let each = Duration::from_millis(film.millis_each);
         for number in 1..=film.frames {
             job.progress().task(format!("Rendering {}", frame(number)));
-            let item = job.item(&frame(number)).attempts(1);
+            let item = job.item(frame(number)).attempts(1);
             let rendered = item.run(async |_| {
                 if !each.is_zero() {
                     job.sleep(each).await?;
