@@ -208,6 +208,7 @@ pub(crate) mod sample {
             results: None,
             args: None,
             labels: Labels::from([(super::COMMAND.to_owned(), command.to_owned())]),
+            waiting_for: None,
             message: String::new(),
             created_at: Timestamp(1_703_123_456_000),
             started_at: Some(Timestamp(1_703_123_456_000)),
