@@ -15,7 +15,7 @@ const PARTS: [&str; 5] = ["state", "status", "kind", "queue", "text"];
 pub(crate) fn of_query(query: &mut Query, names: &FilterNames) -> Result<JobFilter, Refusal> {
     let mut filter = JobFilter::default();
     if let Some(text) = query.one::<String>("q")? {
-        filter.add(&text, names).map_err(wrong)?;
+        filter.add(&text, names).map_err(|error| wrong(&error))?;
     }
     let labels = query.labels()?;
     let labels = labels
@@ -27,7 +27,9 @@ pub(crate) fn of_query(query: &mut Query, names: &FilterNames) -> Result<JobFilt
         parts.extend(values.map(|value| (name.to_owned(), value)));
     }
     for (name, value) in parts {
-        filter.add_value(&name, &value, names).map_err(wrong)?;
+        filter
+            .add_value(&name, &value, names)
+            .map_err(|error| wrong(&error))?;
     }
     bound(query, "createdAfter", &mut filter.created.after)?;
     bound(query, "createdBefore", &mut filter.created.before)?;
@@ -39,7 +41,9 @@ pub(crate) fn of_query(query: &mut Query, names: &FilterNames) -> Result<JobFilt
 /// The filter of a request for many jobs.
 pub(crate) fn of_bulk(request: BulkRequest, names: &FilterNames) -> Result<JobFilter, Refusal> {
     let mut filter = JobFilter::default();
-    filter.add(&request.q, names).map_err(wrong)?;
+    filter
+        .add(&request.q, names)
+        .map_err(|error| wrong(&error))?;
     filter.states.extend(request.states);
     let mut parts: Vec<(String, String)> = Vec::new();
     for (name, values) in [
@@ -52,7 +56,9 @@ pub(crate) fn of_bulk(request: BulkRequest, names: &FilterNames) -> Result<JobFi
     let labels = request.labels.into_iter();
     parts.extend(labels.map(|(name, value)| (format!("label.{name}"), value)));
     for (name, value) in parts {
-        filter.add_value(&name, &value, names).map_err(wrong)?;
+        filter
+            .add_value(&name, &value, names)
+            .map_err(|error| wrong(&error))?;
     }
     Ok(filter)
 }
@@ -85,7 +91,7 @@ pub(crate) async fn resolve(
     }))
 }
 
-fn wrong(error: longhaul_types::filter::Error) -> Refusal {
+fn wrong(error: &longhaul_types::filter::Error) -> Refusal {
     Refusal::bad(error.to_string())
 }
 

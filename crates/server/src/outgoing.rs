@@ -275,6 +275,10 @@ fn sort(address: IpAddr) -> Sort {
     }
 }
 
+#[expect(
+    clippy::unnested_or_patterns,
+    reason = "a range a line, as the registry lists them"
+)]
 fn sort_v4(address: Ipv4Addr) -> Sort {
     match address.octets() {
         // Where clouds answer beside the link-local range: Alibaba, Azure, Oracle.
@@ -295,6 +299,10 @@ fn sort_v4(address: Ipv4Addr) -> Sort {
     }
 }
 
+#[expect(
+    clippy::unnested_or_patterns,
+    reason = "a range a line, as the registry lists them"
+)]
 fn sort_v6(address: Ipv6Addr) -> Sort {
     let parts = address.segments();
     let v4 = |high: u16, low: u16| {

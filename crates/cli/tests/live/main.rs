@@ -1,4 +1,4 @@
-//! Live events of the real server, followed by the clients that people use: socket.io-client and an EventSource in Node,
+//! Live events of the real server, followed by the clients that people use: socket.io-client and an `EventSource` in Node,
 //! of which `tests/e2e` has the programs. `script/setup` installs what they need.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 

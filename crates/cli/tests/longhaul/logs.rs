@@ -58,13 +58,12 @@ fn a_log_for_programs_is_one_object_a_line() {
             "{line}"
         );
     }
-    let access = lines
+    let audit = lines
         .iter()
         .find(|line| line["span"]["id"] == "from-the-client.7");
-    let access = access.expect("the request's line");
-    assert_eq!(access["method"], "POST");
-    assert_eq!(access["path"], "/api/v1/jobs");
-    assert_eq!(access["status"], 202);
+    let audit = audit.expect("the request's line");
+    assert_eq!(audit["what"], "POST /api/v1/jobs");
+    assert_eq!(audit["result"], "202");
     let first = lines.first().expect("a line");
     let message = first["message"].as_str().unwrap_or_default();
     assert!(message.starts_with("starting on"), "{first}");
@@ -87,7 +86,7 @@ fn a_log_for_people_says_as_much() {
     let log = server.done().code(0).stderr;
     let line = log.lines().find(|line| line.contains(&id)).expect("a line");
     assert!(
-        line.contains("path=\"/api/v1/jobs\"") && line.contains("status=202"),
+        line.contains("what=\"POST /api/v1/jobs\"") && line.contains("result=\"202\""),
         "{line}"
     );
     assert!(
@@ -106,5 +105,7 @@ fn the_level_is_a_setting() {
     submit(&lab, "quiet");
     server.signal(rustix::process::Signal::TERM);
     let log = server.done().code(0).stderr;
-    assert_eq!(log, "", "nothing to warn of");
+    // Who changed what is told at every level.
+    assert_eq!(log.lines().count(), 1, "nothing to warn of: {log}");
+    assert!(log.contains("longhaul::audit"), "{log}");
 }

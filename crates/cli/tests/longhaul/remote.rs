@@ -105,16 +105,16 @@ fn the_worker_of_the_document_does_a_job_and_hears_of_a_cancel() {
     let log = site.lab.run(&["logs", &id]).code(0);
     assert!(log.stdout.contains("counted 2"), "{log:?}");
 
-    let long = site.count(100_000, 1.0);
-    eventually("it counts", || site.counted(&long) > 0);
+    let endless = site.count(100_000, 1.0);
+    eventually("it counts", || site.counted(&endless) > 0);
     let listed = site.lab.run(&["workers"]).code(0);
     let line = listed
         .stdout
         .lines()
         .find(|line| line.starts_with("counter"));
-    assert!(line.expect("a line").contains(&long), "{listed:?}");
-    site.lab.run(&["cancel", &long]).code(0);
-    site.until(&long, State::Cancelled);
+    assert!(line.expect("a line").contains(&endless), "{listed:?}");
+    site.lab.run(&["cancel", &endless]).code(0);
+    site.until(&endless, State::Cancelled);
     let next = site.count(1, 0.0);
     site.until(&next, State::Completed);
     assert_eq!(worker.stderr(), "");

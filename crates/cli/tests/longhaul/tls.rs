@@ -141,7 +141,7 @@ fn the_commands_and_curl_speak_tls_to_it() {
         .code(2);
     assert!(refused.stderr.contains("holds none"), "{refused:?}");
 
-    let answer = curl(&lab, Some(&authority.pem), &format!("{url}/health/live")).code(0);
+    let answer = curl(&lab, Some(&authority.pem), &format!("{url}/health/ready")).code(0);
     assert!(
         answer.stdout.contains("unauthorised"),
         "the guard stays: {answer:?}"

@@ -44,9 +44,25 @@ fn inline(text: &str) -> Markup {
 fn bold(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split("**").enumerate() {
-            @if index % 2 == 1 { strong { (part) } } @else { (part) }
+            @if index % 2 == 1 { strong { (part) } } @else { (unlinked(part)) }
         }
     }
+}
+
+/// Text without its links: they lead to files of the repository, which this server does not have.
+fn unlinked(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, link)) = rest.split_once('[')
+        && let Some((name, place)) = link.split_once("](")
+        && let Some((_, after)) = place.split_once(')')
+    {
+        plain.push_str(before);
+        plain.push_str(name);
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
 }
 
 #[cfg(test)]
@@ -72,7 +88,8 @@ mod tests {
 
     #[test]
     fn text_is_no_markup() {
-        let html = body("# A <b>\n\n`<i>` and **<u>**\n\n- one\n- `two`").into_string();
+        let html =
+            body("# A <b>\n\n`<i>` and **<u>**\n\n- [one](../one.md)\n- `two`").into_string();
         for tag in ["<b>", "<i>", "<u>"] {
             assert!(!html.contains(tag), "{html}");
         }

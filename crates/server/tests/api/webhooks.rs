@@ -147,7 +147,7 @@ async fn answer(mut stream: TcpStream, act: Act, taken: Arc<AtomicU64>) {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", 1 << 30);
             let mut going = stream.write_all(head.as_bytes()).await.is_ok();
             while going {
-                going = stream.write_all(&[b'x'; 1 << 16]).await.is_ok();
+                going = stream.write_all(&[b'x'; 1 << 14]).await.is_ok();
                 taken.fetch_add(1 << 16, Ordering::SeqCst);
             }
         }
@@ -444,7 +444,7 @@ async fn private_targets_are_for_those_who_may_reach_them() {
     let mut receiver = Receiver::new(&[OK]).await;
     let port = receiver.port;
     let listed = format!("localhost:{port}");
-    let rig = Rig::new(&[listed.clone()], &[]).await;
+    let rig = Rig::new(std::slice::from_ref(&listed), &[]).await;
     let public = async |id: &str, url: &str| {
         let request = WebhookRequest {
             url: url.to_owned(),
