@@ -382,15 +382,19 @@ async fn a_restart_keeps_leases_and_what_they_hold() {
     engine.shutdown().await;
 }
 
+/// What is more than the limits allow.
+fn long() -> String {
+    "x".repeat(2 << 20)
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_refused_and_changes_nothing() {
     let bench = bench().await;
     let far = Far::join(&bench).await;
-    let other = Far::join(&bench).await;
     let id = far.submit(json!({})).await;
     let job = far.claim().await;
     let before = far.job(&id).await;
-    let long = "x".repeat(2 << 20);
+    let long = long();
     for (report, expected) in [
         (
             json!({"progress": {"metadata": {"a": long}}}),
@@ -444,6 +448,16 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
             "{text}"
         );
     }
+    assert_eq!(far.job(&id).await, before);
+}
+
+#[tokio::test]
+async fn a_report_is_whole_or_refused_and_the_run_goes_on() {
+    let bench = bench().await;
+    let far = Far::join(&bench).await;
+    let id = far.submit(json!({})).await;
+    let job = far.claim().await;
+    let before = far.job(&id).await;
     let items: Vec<_> = (0..10_000)
         .map(|n| json!({"name": n.to_string(), "state": "pending"}))
         .collect();
@@ -460,7 +474,21 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
         .await;
     assert_eq!(code(said), ErrorCode::UnknownKind);
     assert_eq!(far.job(&id).await, before);
+    // A run goes on after what was refused.
+    far.report(&job.claim, json!({"items": items}))
+        .await
+        .expect("written");
+    assert_eq!(far.job(&id).await.items.total, 10_000);
+}
 
+#[tokio::test]
+async fn a_claim_is_of_its_worker_alone() {
+    let bench = bench().await;
+    let far = Far::join(&bench).await;
+    let other = Far::join(&bench).await;
+    let id = far.submit(json!({})).await;
+    let job = far.claim().await;
+    let before = far.job(&id).await;
     for (claim, expected) in [
         ("999.1", ErrorCode::ClaimLost),
         ("1.99", ErrorCode::ClaimLost),
@@ -477,17 +505,16 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
         code(other.report(&job.claim, json!({})).await),
         ErrorCode::ClaimLost
     );
-    assert_eq!(
-        other.beat(&[&job.claim]).await.expect("a heartbeat").lost,
-        [job.claim.clone()]
-    );
+    let beat = other.beat(&[&job.claim]).await.expect("a heartbeat");
+    assert_eq!(beat.lost, std::slice::from_ref(&job.claim));
     assert_eq!(far.job(&id).await, before);
-    // A run goes on after what was refused.
-    far.report(&job.claim, json!({"items": items}))
-        .await
-        .expect("written");
-    assert_eq!(far.job(&id).await.items.total, 10_000);
+}
 
+#[tokio::test]
+async fn a_worker_that_does_not_fit_does_not_join() {
+    let bench = bench().await;
+    let far = Far::join(&bench).await;
+    let long = long();
     for (request, expected) in [
         (
             json!({"name": "", "kinds": [{"name": KIND}]}),
@@ -531,7 +558,7 @@ async fn what_does_not_fit_is_refused_and_changes_nothing() {
         let joined = far.remote.join(parse::<JoinRequest>(request)).await;
         assert_eq!(code(joined), expected, "{text}");
     }
-    assert_eq!(bench.engine.workers().await.expect("listed").len(), 3);
+    assert_eq!(bench.engine.workers().await.expect("listed").len(), 2);
 }
 
 #[tokio::test]

@@ -352,48 +352,70 @@ async fn answer(
             said(&places)
         }
         Command::PutSchedule(place, kind, ahead, paused) => {
-            let put = PutSchedule {
-                schedule: Schedule {
-                    owner: place.owner.to_owned(),
-                    ..Schedule::every(
-                        place.name,
-                        Duration::from_mins(1),
-                        longhaul::NewJob::raw(*kind, "{}"),
-                    )
-                    .paused(*paused)
-                },
-                next_at: Some(now + *ahead),
-                replaces: revision(store, place).await,
-                most: 3,
-                now,
+            let every = Schedule::every(
+                place.name,
+                Duration::from_mins(1),
+                longhaul::NewJob::raw(*kind, "{}"),
+            );
+            let schedule = Schedule {
+                owner: place.owner.to_owned(),
+                ..every.paused(*paused)
             };
-            said(&store.put_schedule(put).await)
+            put_schedule(store, place, schedule, now + *ahead, now).await
         }
         Command::RemoveSchedule(place) => {
             said(&store.remove_schedule(place.owner, place.name).await)
         }
         Command::Fire(place, new, ahead) => {
-            let inserts = known.inserts(new).into_iter();
-            let fire = Fire {
-                owner: place.owner.to_owned(),
-                name: place.name.to_owned(),
-                revision: revision(store, place).await.unwrap_or(7),
-                jobs: inserts.map(|insert| (now, insert)).collect(),
-                next_at: ahead.map(|ahead| now + ahead),
-                look_at: ahead.map(|ahead| now + ahead),
-                missed: 1,
-                error: None,
-            };
-            let mut fired = store.fire(vec![fire]).await;
-            match fired.as_deref_mut() {
-                Ok([Fired::Refused(why)]) => REFUSED.clone_into(why),
-                Ok([Fired::Done(inserted)]) => jobs.extend(inserted.iter().map(|one| one.seq)),
-                _ => {}
+            let fired = fire(store, place, known.inserts(new), *ahead, now).await;
+            if let Ok([Fired::Done(inserted)]) = fired.as_deref() {
+                jobs.extend(inserted.iter().map(|one| one.seq));
             }
             said(&fired)
         }
     };
     (text, claims, jobs)
+}
+
+async fn put_schedule(
+    store: &dyn Store,
+    place: &Place,
+    schedule: Schedule,
+    next_at: Timestamp,
+    now: Timestamp,
+) -> String {
+    let put = PutSchedule {
+        schedule,
+        next_at: Some(next_at),
+        replaces: revision(store, place).await,
+        most: 3,
+        now,
+    };
+    said(&store.put_schedule(put).await)
+}
+
+async fn fire(
+    store: &dyn Store,
+    place: &Place,
+    inserts: Vec<Insert>,
+    ahead: Option<Duration>,
+    now: Timestamp,
+) -> Result<Vec<Fired>, Error> {
+    let fire = Fire {
+        owner: place.owner.to_owned(),
+        name: place.name.to_owned(),
+        revision: revision(store, place).await.unwrap_or(7),
+        jobs: inserts.into_iter().map(|insert| (now, insert)).collect(),
+        next_at: ahead.map(|ahead| now + ahead),
+        look_at: ahead.map(|ahead| now + ahead),
+        missed: 1,
+        error: None,
+    };
+    let mut fired = store.fire(vec![fire]).await;
+    if let Ok([Fired::Refused(why)]) = fired.as_deref_mut() {
+        REFUSED.clone_into(why);
+    }
+    fired
 }
 
 /// The revision that a schedule has, or one that it has not.
