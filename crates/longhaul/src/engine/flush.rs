@@ -1,4 +1,5 @@
-//! Progress, item beginnings and log lines: gathered in memory, written together a few times a second at most.
+//! Progress, item beginnings and log lines: gathered in memory, written together a few times a second at most. What comes
+//! after a pause is written at once, so that who follows the job hears of it at once.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -8,23 +9,29 @@ use std::{
 use super::{Core, core::Told};
 use crate::store::Write;
 
-/// Time in which reports are gathered.
+/// Time between two writes, in which reports are gathered.
 const GATHER: Duration = Duration::from_millis(250);
+/// Time in which reports are gathered after a pause: what a handler says in one breath goes together.
+const BREATH: Duration = Duration::from_millis(2);
 /// Jobs written in one go.
 const BATCH: usize = 512;
 
 /// Writes what is dirty until the engine stops.
 pub(crate) async fn flush(core: Arc<Core>) {
+    let mut last = None;
     loop {
         tokio::select! {
             () = core.flush.notified() => {}
             () = core.closed.cancelled() => return,
         }
+        let since = |last| core.clock.now().since(last);
+        let wait = last.map_or(BREATH, |last| GATHER.saturating_sub(since(last)));
         tokio::select! {
-            () = core.clock.sleep(GATHER) => {}
+            () = core.clock.sleep(wait.max(BREATH)) => {}
             () = core.closed.cancelled() => {}
         }
         write_dirty(&core).await;
+        last = Some(core.clock.now());
     }
 }
 

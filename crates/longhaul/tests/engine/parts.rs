@@ -166,6 +166,43 @@ async fn progress_and_log_are_written_and_told() {
 }
 
 #[tokio::test]
+async fn what_comes_after_a_pause_is_written_at_once_and_the_next_a_moment_later() {
+    let step = Arc::new(tokio::sync::Notify::new());
+    let next = Arc::clone(&step);
+    let bench = Bench::new(move |_, job| {
+        let next = Arc::clone(&next);
+        async move {
+            for current in 1..=2 {
+                job.progress().set(current, 4);
+                next.notified().await;
+            }
+            Ok(Outcome::Done(0))
+        }
+    })
+    .await;
+    let job = bench.submit().await;
+    bench.until(&job, |job| job.state() == State::Running).await;
+    let mut waits = Vec::new();
+    for current in 1..=2 {
+        let (moment, mut waited) = (Duration::from_millis(2), Duration::ZERO);
+        while job.job().await.expect("read").progress.current < current {
+            assert!(
+                waited < Duration::from_secs(10),
+                "step {current} is never written"
+            );
+            bench.clock.advance(moment);
+            waited += moment;
+            tokio::task::yield_now().await;
+        }
+        waits.push(waited);
+        step.notify_one();
+    }
+    assert!(waits[0] < Duration::from_millis(100), "{waits:?}");
+    assert!(waits[1] > Duration::from_millis(200), "{waits:?}");
+    bench.engine.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_progress_stream_ends_with_the_last_value() {
     let bench = Bench::new(|_, job| async move {
         for done in 0..5 {
