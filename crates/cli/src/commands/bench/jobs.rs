@@ -18,8 +18,8 @@ use super::{
     report::{Figure, Report, median},
 };
 
-const KIND: &str = "bench.nothing";
-const SINGLES: u64 = 40_000;
+pub(super) const KIND: &str = "bench.nothing";
+pub(super) const SINGLES: u64 = 40_000;
 const BULK: u64 = 200_000;
 const DRAINED: u64 = 100_000;
 const FLOOR: u64 = 200_000;
@@ -40,14 +40,15 @@ impl Handler for Nothing {
     }
 }
 
-struct Bench {
-    engine: Engine,
+/// An engine whose jobs do nothing.
+pub(super) struct Bench {
+    pub(super) engine: Engine,
     began: mpsc::Receiver<Instant>,
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    async fn new(folder: &Path, finished: u32) -> anyhow::Result<Self> {
+    pub(super) async fn new(folder: &Path, finished: u32) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(folder)?;
         let mut bench = Self::open(folder, 100).await?;
         let mut left = u64::from(finished);
@@ -75,7 +76,7 @@ impl Bench {
     }
 
     /// The same file with other concurrency.
-    async fn reopen(self, concurrency: u32) -> anyhow::Result<Self> {
+    pub(super) async fn reopen(self, concurrency: u32) -> anyhow::Result<Self> {
         self.engine.shutdown().await;
         let Self { engine, folder, .. } = self;
         drop(engine);
@@ -83,7 +84,7 @@ impl Bench {
     }
 
     /// Jobs a second, submitted one by one with `in_flight` at a time.
-    async fn singles(&self, jobs: u64, in_flight: usize) -> anyhow::Result<f64> {
+    pub(super) async fn singles(&self, jobs: u64, in_flight: usize) -> anyhow::Result<f64> {
         let start = Instant::now();
         let next = Arc::new(AtomicU64::new(0));
         let tasks: Vec<_> = (0..in_flight)

@@ -3,6 +3,7 @@
 //! Figures are medians; floor and engine take turns, so that a machine that is busy with other things is busy for both.
 
 mod floor;
+mod http;
 mod jobs;
 mod monitors;
 mod process;
@@ -25,6 +26,12 @@ pub struct Args {
     /// Keep this many monitors that look every 10 s, for 30 s
     #[arg(long, value_name = "JOBS", default_value_t = 0)]
     monitors: u32,
+    /// Measure submission over HTTP beside the library's own, with the server in a process of its own, and nothing else
+    #[arg(long, conflicts_with_all = ["finished", "monitors"])]
+    http: bool,
+    /// Be that server
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    http_server: Option<PathBuf>,
     /// Folder for the databases; what counts is its file system
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -38,6 +45,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if let Some(folder) = &args.http_server {
+        let served = runtime.block_on(http::serve(folder));
+        return served
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Fail::failed(format!("{error:#}")));
+    }
     let report = runtime
         .block_on(measure(args))
         .map_err(|error| Fail::failed(format!("the measurement failed: {error:#}")))?;
@@ -55,6 +68,10 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
         None => tempfile::tempdir()?,
     };
     let mut report = Report::new(floor::sync_time(folder.path())?);
+    if args.http {
+        http::measure(folder.path(), args.samples, &mut report).await?;
+        return Ok(report);
+    }
     let few = jobs::measure(folder.path(), args.samples, 0, &mut report).await?;
     if args.finished > 0 {
         let mut beside = Report::new(report.sync);
