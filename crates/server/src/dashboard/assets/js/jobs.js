@@ -3,9 +3,9 @@
 
 import { advice, get, jobPath, post } from "./api.js";
 import { button, dialog, el, framed, icon, outside, put, show, throttled, toast } from "./dom.js";
-import { count, plural } from "./format.js";
+import { at, count, plural } from "./format.js";
 import { live } from "./live.js";
-import { listAddress, only, parameters, replace, shows } from "./query.js";
+import { alone, isCounted, listAddress, only, replace, shows } from "./query.js";
 import { canCancel, canRetry, row, takeProgress } from "./row.js";
 
 const PAGE = 50;
@@ -25,6 +25,10 @@ class Jobs {
   #pages = [];
   #next = null;
   #counts = null;
+  #total = null;
+  #cut = null;
+  // A text that was entered and may be a job's id: if it is, the job is opened.
+  #sought = "";
   #rows = [];
   #fresh = new Set();
   #chosen = new Set();
@@ -109,15 +113,16 @@ class Jobs {
 
   #build() {
     this.note = el("p", { id: "filter-note", class: "note" });
+    this.total = el("p", { class: "total", role: "status", hidden: true });
     this.tabs = el("nav", { class: "tabs", "aria-label": "States" });
     this.pill = button("", () => this.#toTop(), { class: "pill", hidden: true });
     this.nothing = el("div", { class: "nothing" });
     this.root.append(el("h1", { class: "hidden", text: "Jobs" }), el("div", { class: "head" }, this.#buildFilter(), this.tabs),
-      this.note, this.#buildSelection(), this.pill, this.#buildTable(), this.nothing, this.#buildPager());
+      this.note, this.#buildSelection(), this.total, this.pill, this.#buildTable(), this.nothing, ...this.#buildPager());
   }
 
   #buildFilter() {
-    this.field = el("input", { type: "search", id: "filter", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "state:failed kind:walrus.* label.team:blue", "aria-describedby": "filter-note" });
+    this.field = el("input", { type: "search", id: "filter", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "state:failed kind:walrus.* ended:<1h words", "aria-describedby": "filter-note" });
     // A browser would empty the field, and leave the filter as it is.
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -164,8 +169,10 @@ class Jobs {
     this.newest = button("Newest", () => this.#go(""), { class: "quiet" }, "first");
     this.previous = button("Previous", () => this.#go(this.#pages.pop() ?? ""), {}, "previous");
     this.further = button("Next", onward, {}, "next");
+    this.searched = el("span");
+    this.cut = el("p", { class: "cut", role: "status", hidden: true }, this.searched, button("Go on searching", onward, {}, "next"));
     this.pager = el("nav", { class: "pager", "aria-label": "Pages" }, this.newest, this.previous, this.further);
-    return this.pager;
+    return [this.cut, this.pager];
   }
 
   // --- where the reader is
@@ -198,9 +205,10 @@ class Jobs {
   }
 
   #submit() {
-    const { words, unknown, params } = parameters(this.field.value);
-    if (words.length === 1 && !unknown.length && ![...params].length) location.hash = `#/${jobPath(words[0])}`;
-    else location.hash = listAddress(this.field.value.trim());
+    const text = this.field.value.trim();
+    this.#sought = alone(text);
+    if (text === this.#q && !this.#before) this.#read(false);
+    else location.hash = listAddress(text);
   }
 
   #toTop() {
@@ -251,14 +259,15 @@ class Jobs {
   async #read(patch) {
     this.#loads?.abort();
     this.#loads = new AbortController();
-    const { params, unknown, words } = parameters(this.#q);
-    // A filter that is not understood never shows everything.
-    if (unknown.length || words.length) return this.#refuse();
-    params.set("limit", String(PAGE));
-    if (this.#before) params.set("cursor", this.#before);
+    const params = { limit: String(PAGE), ...(this.#q && { q: this.#q }), ...(this.#before && { cursor: this.#before }) };
+    const sought = this.#sought;
+    this.#sought = "";
     try {
       const page = await get("jobs", params, this.#loads.signal);
+      if (sought && page.jobs.length === 1 && page.jobs[0].jobId === sought) return location.replace(`#/${jobPath(sought)}`);
       this.#counts = page.counts;
+      this.#total = { number: page.total, least: page.totalIs === "atLeast" };
+      this.#cut = page.cut ?? null;
       this.#next = page.nextCursor ?? null;
       if (patch) await this.#patch(page.jobs);
       else {
@@ -269,20 +278,22 @@ class Jobs {
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.#drawNote(problem);
+      // A filter that is not understood never shows everything.
       if (!patch && problem.code === "bad_request") this.#refuse();
     }
     this.#drawTabs();
+    this.#drawTotal();
     this.#drawPill();
     this.#drawPager();
   }
 
   #refuse() {
     this.#counts = null;
+    this.#total = null;
+    this.#cut = null;
     this.#next = null;
     this.#lay([]);
     this.nothing.replaceChildren(el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
-    this.#drawTabs();
-    this.#drawPager();
   }
 
   async #patch(jobs) {
@@ -349,8 +360,10 @@ class Jobs {
   }
 
   #drawTabs() {
-    const all = this.#counts && STATES.reduce((sum, name) => sum + this.#counts[name], 0);
-    const entries = [["", "All", all], ...STATES.map((name) => [name, name, this.#counts?.[name]])];
+    // Under a filter that is not counted by state, only what is shown has a number.
+    const counts = isCounted(this.#q) ? this.#counts : null;
+    const all = counts && STATES.reduce((sum, name) => sum + counts[name], 0);
+    const entries = [["", "All", all], ...STATES.map((name) => [name, name, counts?.[name]])];
     if (!this.tabs.childElementCount) {
       const tab = ([name, word]) => el("a", { data: { tone: name || "all" } }, name && icon(name), el("span", { class: "word", text: word }), el("span", { class: "number" }));
       this.tabs.append(...entries.map(tab));
@@ -366,14 +379,20 @@ class Jobs {
   }
 
   #drawNote(problem) {
-    const { unknown, words } = parameters(this.#q);
-    const said = [];
-    if (problem) said.push(outside(advice(problem), 400));
-    if (unknown.length) said.push(`There is no ${outside(unknown.join(" "), 200)} here. Use state:, kind:, queue: or label.NAME:.`);
-    if (words.length) said.push("Words alone are not searched. A single job ID and Enter opens that job.");
-    put(this.note, said.join(" "));
-    this.note.classList.toggle("error", said.length > 0);
-    show(this.note, said.length > 0);
+    put(this.note, problem ? outside(advice(problem), 600) : "");
+    this.note.classList.toggle("error", Boolean(problem));
+    show(this.note, Boolean(problem));
+  }
+
+  // How many jobs the filter shows, and how far was searched when that was given up.
+  #drawTotal() {
+    const { number, least } = this.#total ?? {};
+    put(this.total, `${least ? "At least " : ""}${plural(number ?? 0, "job")}`);
+    // "At least none" says nothing.
+    show(this.total, Boolean(this.#total && this.#q && (number || !least)));
+    const { lookedAt, backTo } = this.#cut ?? {};
+    if (this.#cut) put(this.searched, `Searched ${plural(lookedAt, "job")}, back to ${at(backTo)}.`);
+    show(this.cut, Boolean(this.#cut));
   }
 
   #drawPill() {
@@ -397,7 +416,7 @@ class Jobs {
     show(this.tabs, !empty);
     if (!none) return;
     if (empty) this.nothing.replaceChildren(startPage());
-    else this.nothing.replaceChildren(el("p", { text: this.#before ? "No older jobs." : "No job matches this filter." }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
+    else this.nothing.replaceChildren(el("p", { text: this.#cut ? "Nothing found so far." : this.#before ? "No older jobs." : "No job matches this filter." }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" })));
   }
 
   #mark() {
