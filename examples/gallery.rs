@@ -4,8 +4,16 @@
 use std::{env, error::Error, time::Duration};
 
 use longhaul::{
-    Context, Engine, Failure, Handler, NewJob, Outcome, context::ItemError, model::Start,
-    types::Level,
+    Context, Engine, Failure, Handler, NewJob, Outcome,
+    context::ItemError,
+    model::{
+        Schedule, Start,
+        schedule::{Template, Timing},
+    },
+    types::{
+        Level,
+        schedule::{Missed, Overlap},
+    },
 };
 use longhaul_server::{AdminToken, Everywhere, Options, Server};
 use serde::{Deserialize, Serialize};
@@ -217,6 +225,43 @@ fn jobs() -> Result<Vec<NewJob>, serde_json::Error> {
     Ok(jobs)
 }
 
+fn schedules() -> [Schedule; 3] {
+    let schedule = |name: &str, timing, paused, args: Value| Schedule {
+        name: name.to_owned(),
+        owner: String::new(),
+        timing,
+        start: None,
+        end: None,
+        missed: Missed::Once,
+        missed_window: None,
+        missed_limit: None,
+        overlap: Overlap::Skip,
+        paused: Some(paused),
+        job: Template {
+            kind: Render::KIND.to_owned(),
+            args_version: None,
+            args: args.to_string(),
+            queue: None,
+            priority: 0,
+            labels: [("team".to_owned(), "harbour".to_owned())].into(),
+            max_attempts: None,
+            attempt_timeout: None,
+            timeout: None,
+        },
+    };
+    let nightly = Timing::Cron {
+        expression: "30 2 * * *".to_owned(),
+        zone: "Europe/Berlin".to_owned(),
+    };
+    let minutely = Timing::Every(Duration::from_mins(1));
+    let hourly = Timing::Every(Duration::from_hours(1));
+    [
+        schedule("nightly-render", nightly, false, json!({"frames": 9000})),
+        schedule("preview", minutely, false, json!({"frames": 12})),
+        schedule("old-archive", hourly, true, json!({"frames": 40})),
+    ]
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
@@ -236,6 +281,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .await?;
     if !empty && engine.counts(None).await? == longhaul::types::body::Counts::default() {
         engine.submit_many(jobs()?).await?;
+        for schedule in schedules() {
+            engine.put_schedule(schedule).await?;
+        }
     }
     let options = Options::new("1.0.0", "gallery")
         .tcp(address.parse()?)

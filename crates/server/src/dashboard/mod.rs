@@ -40,7 +40,7 @@ macro_rules! assets {
 /// The page itself.
 const SHELL: &str = "index.html";
 /// Name, media type and text of every file. Served as they lie here: what is read is what runs.
-const FILES: [(&str, &str, &str); 22] = assets! {
+const FILES: [(&str, &str, &str); 25] = assets! {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -59,10 +59,13 @@ const FILES: [(&str, &str, &str); 22] = assets! {
     "js/query.js": "text/javascript; charset=utf-8",
     "js/queues.js": "text/javascript; charset=utf-8",
     "js/row.js": "text/javascript; charset=utf-8",
+    "js/schedules.js": "text/javascript; charset=utf-8",
+    "js/table.js": "text/javascript; charset=utf-8",
     "js/theme.js": "text/javascript; charset=utf-8",
     "js/timeline.js": "text/javascript; charset=utf-8",
     "js/tree.js": "text/javascript; charset=utf-8",
     "js/virtual.js": "text/javascript; charset=utf-8",
+    "js/workers.js": "text/javascript; charset=utf-8",
 };
 
 /// Entity tags by name.

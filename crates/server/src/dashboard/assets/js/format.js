@@ -101,7 +101,10 @@ const REASONS = {
 };
 
 // What a pending job waits for.
-export const waits = (job) => REASONS[job.reason] ?? "Waits";
+export function waits(job) {
+  if (job.waitingFor === "resume") return `Waits until its queue ${escape(job.queue, 60)} is resumed`;
+  return REASONS[job.reason] ?? "Waits";
+}
 
 // Where a job stands, in a sentence.
 export function stands(job) {

@@ -10,8 +10,10 @@ import * as jobs from "./jobs.js";
 import { help, listen } from "./keys.js";
 import { live } from "./live.js";
 import * as queues from "./queues.js";
+import * as schedules from "./schedules.js";
+import * as workers from "./workers.js";
 
-const NAV = [["jobs", "Jobs"], ["failures", "Failures"], ["queues", "Queues"]];
+const NAV = [["jobs", "Jobs"], ["failures", "Failures"], ["queues", "Queues"], ["workers", "Workers"], ["schedules", "Schedules"]];
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 let view = null;
@@ -53,6 +55,8 @@ function mount(name, id, part, params) {
   if (name === "jobs") return job.mount(main, id, part, params);
   if (name === "failures") return failures.mount(main);
   if (name === "queues") return queues.mount(main);
+  if (name === "workers") return workers.mount(main);
+  if (name === "schedules") return schedules.mount(main);
   main.append(el("div", { class: "nothing" }, el("h1", { text: "Nothing is here" }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" }))));
   return { title: "Not found", keys: {}, update() {}, close() {} };
 }
@@ -222,5 +226,7 @@ listen(() => view, {
   "g j": () => { location.hash = "#/jobs"; },
   "g f": () => { location.hash = "#/failures"; },
   "g q": () => { location.hash = "#/queues"; },
+  "g w": () => { location.hash = "#/workers"; },
+  "g s": () => { location.hash = "#/schedules"; },
 });
 boot();

@@ -38,11 +38,14 @@ export function pace(job, moved) {
   const now = live.state.name === "live" ? Date.now() : live.state.since.getTime();
   if (now - moved > STALL) return { rate: "", left: `stalled since ${at(new Date(moved))}`, stalled: true };
   const { rate: speed, timeLeft, unit } = job.progress;
-  return {
-    rate: speed ? rate(speed, unit) : "",
-    left: timeLeft === undefined || timeLeft === null ? "" : `${duration(Math.max(1, timeLeft))} left`,
-    stalled: false,
-  };
+  const left = timeLeft === undefined || timeLeft === null ? estimated(job, now) : `${duration(Math.max(1, timeLeft))} left`;
+  return { rate: speed ? rate(speed, unit) : "", left, stalled: false };
+}
+
+// What jobs of its kind took of late says about a job that says nothing itself; past that time, nothing.
+function estimated(job, now) {
+  const left = job.estimatedCompletionAt ? (Date.parse(job.estimatedCompletionAt) - now) / 1000 : 0;
+  return left > 0 ? `about ${duration(Math.max(1, left))} left` : "";
 }
 
 // What a job says about itself, in a line.
