@@ -2,6 +2,7 @@
 // second, in one request that also brings the counts; rows move only under a reader who is at the top and holds nothing.
 
 import { advice, get, jobPath, post } from "./api.js";
+import { bulk } from "./bulk.js";
 import { button, dialog, el, framed, icon, outside, put, show, throttled, toast } from "./dom.js";
 import { at, count, plural } from "./format.js";
 import { live } from "./live.js";
@@ -113,12 +114,22 @@ class Jobs {
 
   #build() {
     this.note = el("p", { id: "filter-note", class: "note" });
-    this.total = el("p", { class: "total", role: "status", hidden: true });
     this.tabs = el("nav", { class: "tabs", "aria-label": "States" });
     this.pill = button("", () => this.#toTop(), { class: "pill", hidden: true });
     this.nothing = el("div", { class: "nothing" });
     this.root.append(el("h1", { class: "hidden", text: "Jobs" }), el("div", { class: "head" }, this.#buildFilter(), this.tabs),
-      this.note, this.#buildSelection(), this.total, this.pill, this.#buildTable(), this.nothing, ...this.#buildPager());
+      this.note, this.#buildSelection(), this.#buildTotal(), this.pill, this.#buildTable(), this.nothing, ...this.#buildPager());
+  }
+
+  // How many there are, and what can be done with all of them.
+  #buildTotal() {
+    const all = async (name) => {
+      if (await bulk(name, this.#q)) this.reread();
+    };
+    this.total = el("span", { role: "status" });
+    this.whole = el("div", { class: "total", hidden: true }, this.total,
+      button("Cancel all…", () => all("cancel"), { class: "quiet small" }, "failed"), button("Retry all…", () => all("retry"), { class: "quiet small" }, "retry"));
+    return this.whole;
   }
 
   #buildFilter() {
@@ -387,9 +398,9 @@ class Jobs {
   // How many jobs the filter shows, and how far was searched when that was given up.
   #drawTotal() {
     const { number, least } = this.#total ?? {};
-    put(this.total, `${least ? "At least " : ""}${plural(number ?? 0, "job")}`);
     // "At least none" says nothing.
-    show(this.total, Boolean(this.#total && this.#q && (number || !least)));
+    put(this.total, number || !least ? `${least ? "At least " : ""}${plural(number ?? 0, "job")}` : "");
+    show(this.whole, Boolean(this.#total && (number || least)));
     const { lookedAt, backTo } = this.#cut ?? {};
     if (this.#cut) put(this.searched, `Searched ${plural(lookedAt, "job")}, back to ${at(backTo)}.`);
     show(this.cut, Boolean(this.#cut));
