@@ -15,7 +15,7 @@ use longhaul::{
         schedule::{Missed, Overlap},
     },
 };
-use longhaul_server::{AdminToken, Everywhere, Options, Server};
+use longhaul_server::{AdminToken, Everywhere, Metrics, Options, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -269,11 +269,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: gallery TOKEN_FILE ADDR:PORT [empty]".into());
     };
     let empty = args.next().is_some();
+    let metrics = Metrics::default();
     let engine = Engine::open(if empty {
         "gallery-empty.db"
     } else {
         "gallery.db"
     })
+    .observer(metrics.clone())
     .register(Render)
     .register(CopyDisk)
     .register(Fail)
@@ -288,6 +290,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::new("1.0.0", "gallery")
         .tcp(address.parse()?)
         .token(AdminToken::read(token.as_ref())?)
+        .metrics(metrics)
         .admission(Everywhere);
     let handle = Server::bind(engine.clone(), options).await?.start();
     if let Some(address) = handle.tcp() {

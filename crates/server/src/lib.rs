@@ -35,6 +35,7 @@ mod secret_file;
 mod server;
 mod sockets;
 mod stall;
+mod statistics;
 mod tls;
 mod token;
 mod trace;

@@ -10,13 +10,18 @@ use std::{
     time::Duration,
 };
 
-use longhaul::engine::Observer;
+use longhaul::{
+    clock::{SharedClock, SystemClock},
+    engine::Observer,
+};
 use longhaul_types::{ItemCounts, State};
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
+
+use crate::statistics::Recorder;
 
 /// Media type of the answer.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -66,6 +71,8 @@ struct Inner {
     names: Mutex<BTreeSet<(String, &'static str)>>,
     streams: Gauge,
     http_seconds: Histograms,
+    /// The same for charts, where late numbers are enough.
+    recorder: Recorder,
 }
 
 impl fmt::Debug for Metrics {
@@ -76,6 +83,14 @@ impl fmt::Debug for Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+}
+
+impl Metrics {
+    /// Counts under this clock.
+    #[must_use]
+    pub fn with_clock(clock: SharedClock) -> Self {
         let mut registry = Registry::with_prefix("longhaul");
         let inner = Inner {
             start_seconds: Family::new_with_constructor(|| Histogram::new(START_SECONDS)),
@@ -88,6 +103,7 @@ impl Default for Metrics {
             names: Mutex::default(),
             streams: Gauge::default(),
             http_seconds: Family::new_with_constructor(|| Histogram::new(HTTP_SECONDS)),
+            recorder: Recorder::new(clock),
             registry: Registry::default(),
         };
         let text = "Seconds from when jobs were due until they started, monitors' checks too";
@@ -126,6 +142,7 @@ impl Observer for Metrics {
         drop(self.0.rescues.get_or_create(&labels));
         let histogram = self.0.run_seconds.get_or_create(&labels);
         histogram.observe(took.as_secs_f64());
+        self.0.recorder.stopped(kind, took);
     }
 
     fn ended(&self, kind: &str, state: State, items: ItemCounts) {
@@ -134,6 +151,7 @@ impl Observer for Metrics {
             .ended
             .get_or_create(&labels("state", state.as_str()))
             .inc();
+        self.0.recorder.ended(kind, state);
         if items.total == 0 {
             return;
         }
@@ -146,6 +164,7 @@ impl Observer for Metrics {
     fn retried(&self, kind: &str) {
         let labels = vec![("kind", kind.to_owned())];
         self.0.retries.get_or_create(&labels).inc();
+        self.0.recorder.retried(kind);
     }
 
     fn rescued(&self, kind: &str) {
@@ -188,6 +207,11 @@ impl Metrics {
             tracing::warn!("handlers measure {MOST_OBSERVED} names; more are left out");
         }
         true
+    }
+
+    /// What happened of late.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.0.recorder
     }
 
     /// A request was answered.

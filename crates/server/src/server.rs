@@ -24,6 +24,7 @@ use crate::{
     idle,
     live::Live,
     routes::{App, router},
+    statistics,
 };
 
 /// Why a server has stopped.
@@ -188,6 +189,7 @@ impl Server {
         let tending = Arc::clone(&app);
         let tend = async move { tending.access.tokens.tend(tending.stopping.clone()).await };
         parts.push(tokio::spawn(tend));
+        parts.push(tokio::spawn(statistics::watch(Arc::clone(&app))));
         loop {
             tokio::select! {
                 biased;

@@ -15,6 +15,7 @@ pub mod schedule;
 #[cfg(feature = "openapi")]
 mod schema;
 pub mod state;
+pub mod statistics;
 pub mod time;
 pub mod token;
 pub mod worker;

@@ -40,7 +40,7 @@ macro_rules! assets {
 /// The page itself.
 const SHELL: &str = "index.html";
 /// Name, media type and text of every file. Served as they lie here: what is read is what runs.
-const FILES: [(&str, &str, &str); 26] = assets! {
+const FILES: [(&str, &str, &str); 28] = assets! {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -48,6 +48,8 @@ const FILES: [(&str, &str, &str); 26] = assets! {
     "js/api.js": "text/javascript; charset=utf-8",
     "js/artifacts.js": "text/javascript; charset=utf-8",
     "js/bulk.js": "text/javascript; charset=utf-8",
+    "js/chart.js": "text/javascript; charset=utf-8",
+    "js/charts.js": "text/javascript; charset=utf-8",
     "js/dom.js": "text/javascript; charset=utf-8",
     "js/failures.js": "text/javascript; charset=utf-8",
     "js/format.js": "text/javascript; charset=utf-8",

@@ -11,6 +11,7 @@ use longhaul_types::{
         SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
     filter::MAX_FILTER,
+    statistics::{Span, Statistics},
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
 };
 use utoipa::{
@@ -301,6 +302,17 @@ fn server() -> Vec<Entry> {
         new(Get, "/api/v1/counts", "counts", "How many jobs there are, exactly")
             .refused(&[ErrorCode::BadRequest])
             .answers::<CountsAnswer>("200", "By state, and by kind and queue."),
+        new(Get, "/api/v1/statistics", "statistics", "What happened of late, for charts")
+            .describe(
+                "Ends and run times by kind, and depths of queues, counted in memory since the server started. They are of \
+                 every owner's jobs, so they need an admin token.",
+            )
+            .query(
+                "span",
+                text_schema().enum_values(Some(Span::ALL.map(Span::as_str))),
+                "`hour`, unless said otherwise, is by the minute, `day` by the quarter of an hour.",
+            )
+            .answers::<Statistics>("200", "Every step of the span, the oldest first."),
     ]
 }
 

@@ -13,6 +13,7 @@ mod parts;
 mod queues;
 mod schedules;
 mod serve;
+mod statistics;
 mod tokens;
 mod workers;
 
@@ -66,6 +67,7 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("POST", "/api/v1/server/stop", Right::Admin),
     ("GET", "/api/v1/kinds", Right::Token),
     ("GET", "/api/v1/counts", Right::Read),
+    ("GET", "/api/v1/statistics", Right::Admin),
     ("GET", "/api/v1/queues", Right::Read),
     ("POST", "/api/v1/queues/{queue}/pause", Right::Admin),
     ("POST", "/api/v1/queues/{queue}/resume", Right::Admin),
@@ -212,6 +214,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/server/stop", post(serve::stop))
         .route("/kinds", get(serve::kinds))
         .route("/counts", get(serve::counts))
+        .route("/statistics", get(statistics::statistics))
         .route("/dashboard/links", post(dashboard::link))
         .route(
             "/dashboard/sessions",

@@ -20,6 +20,7 @@ mod raw;
 mod schedules;
 mod socketio;
 mod sockets;
+mod statistics;
 mod submission;
 mod support;
 mod tls;

@@ -13,7 +13,7 @@ const HELP = [
   ["f", "Follow the log"],
   ["1 – 4", "Parts of a job: overview, items, log, files"],
   ["g j · g f · g q", "Jobs, failures, queues"],
-  ["g w · g s", "Workers, schedules"],
+  ["g w · g s · g c", "Workers, schedules, charts"],
   ["p", "Pause and resume live updates"],
   ["?", "This help"],
   ["Esc", "Close, clear, leave a field"],

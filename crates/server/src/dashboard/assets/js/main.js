@@ -2,6 +2,7 @@
 // next; without a session nothing is asked of the server but whether it needs one.
 
 import { advice, borrowed, get, onAdopted, redeem, send, session } from "./api.js";
+import * as charts from "./charts.js";
 import { button, el, icon, outside, put, show, toast } from "./dom.js";
 import * as failures from "./failures.js";
 import { at } from "./format.js";
@@ -13,7 +14,7 @@ import * as queues from "./queues.js";
 import * as schedules from "./schedules.js";
 import * as workers from "./workers.js";
 
-const NAV = [["jobs", "Jobs"], ["failures", "Failures"], ["queues", "Queues"], ["workers", "Workers"], ["schedules", "Schedules"]];
+const NAV = [["jobs", "Jobs"], ["failures", "Failures"], ["queues", "Queues"], ["workers", "Workers"], ["schedules", "Schedules"], ["charts", "Charts"]];
 const main = document.getElementById("main");
 const bar = document.getElementById("bar");
 let view = null;
@@ -35,8 +36,11 @@ function route() {
 function follow() {
   const { parts: [name = "", id = "", part = ""], params } = route();
   for (const link of document.querySelectorAll("header nav a")) {
-    if (link.dataset.name === (name || "jobs")) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.name === (name || "jobs")) {
+      link.setAttribute("aria-current", "page");
+      // Where the row of links is wider than the page.
+      link.parentElement.scrollLeft = link.offsetLeft - 60;
+    } else link.removeAttribute("aria-current");
   }
   const place = id ? `${name}/${id}` : name;
   if (view && place === shown) view.update(params, part);
@@ -56,6 +60,7 @@ function mount(name, id, part, params) {
   if (name === "failures") return failures.mount(main);
   if (name === "queues") return queues.mount(main);
   if (name === "workers") return workers.mount(main);
+  if (name === "charts") return charts.mount(main, params);
   if (name === "schedules") return schedules.mount(main);
   main.append(el("div", { class: "nothing" }, el("h1", { text: "Nothing is here" }), el("p", {}, el("a", { href: "#/jobs", text: "Show all jobs" }))));
   return { title: "Not found", keys: {}, update() {}, close() {} };
@@ -97,7 +102,7 @@ function theme() {
 function frame() {
   const links = NAV.map(([name, word]) => el("a", { href: `#/${name}`, data: { name }, text: word }));
   const top = document.getElementById("top");
-  const mark = el("a", { class: "mark", href: "#/jobs" }, el("span", { class: "logo", "aria-hidden": "true" }), el("span", { class: "name", text: "Longhaul" }));
+  const mark = el("a", { class: "mark", href: "#/jobs", "aria-label": "Longhaul" }, el("span", { class: "logo", "aria-hidden": "true" }), el("span", { class: "name", text: "Longhaul" }));
   top.replaceChildren(mark, el("nav", { "aria-label": "Main" }, links), el("div", { class: "right" }, sign(), theme(),
     button("", help, { class: "tool", title: "Keys (?)", "aria-label": "Keyboard help" }, "help"),
     session.token ? button("Sign out", signOut, { class: "quiet small signout" }) : null));
@@ -228,5 +233,6 @@ listen(() => view, {
   "g q": () => { location.hash = "#/queues"; },
   "g w": () => { location.hash = "#/workers"; },
   "g s": () => { location.hash = "#/schedules"; },
+  "g c": () => { location.hash = "#/charts"; },
 });
 boot();

@@ -85,7 +85,7 @@ function row(view) {
     job = one.lastJobId;
     put(turner, one.paused ? "Resume" : "Pause");
     turner.setAttribute("aria-label", `${one.paused ? "Resume" : "Pause"} ${outside(one.name, 100)}`);
-    runner.setAttribute("aria-label", `Run ${outside(one.name, 100)} now`);
+    runner.setAttribute("aria-label", `Run now: ${outside(one.name, 100)}`);
   };
   return { node, refresh };
 }
