@@ -131,7 +131,7 @@ class Items {
     this.#chosen = { index, position: item.position };
     const members = { ...(item.error && { error: item.error }), ...(item.result !== undefined && { result: item.result }) };
     const said = Object.keys(members).length ? tree(members) : el("p", { text: "It has given nothing yet." });
-    this.detail.replaceChildren(el("h3", { text: outside(item.name, 300) }), said);
+    this.detail.replaceChildren(el("h2", { text: outside(item.name, 300) }), said);
     show(this.detail, true);
     this.split.classList.add("open");
     for (const row of this.box.querySelectorAll(".grid-row")) row.classList.toggle("current", row.item === item);

@@ -182,8 +182,8 @@ class JobPage {
     if (event.event === "progress") {
       takeProgress(this.#one, event);
       this.draw();
-      // The counts of its items come with the job alone.
-      if (this.job.items.total) this.reread();
+      // The counts of its items, of the first ones too, come with the job alone.
+      this.reread();
     } else if (event.event !== "log") this.reread();
     this.#shown?.event(event);
   }
@@ -226,7 +226,7 @@ function buttons(page) {
   const retry = button("Retry", () => page.retry(), { "aria-keyshortcuts": "r" }, "retry");
   const edit = button("Edit and retry", () => page.edit(), { "aria-keyshortcuts": "e" }, "edit");
   const refresh = (job) => {
-    show(start, job.state === "pending" && ["held", "scheduled", "retry"].includes(job.reason));
+    show(start, job.state === "pending" && ["held", "scheduled"].includes(job.reason));
     show(cancel, canCancel(job));
     show(retry, canRetry(job));
   };

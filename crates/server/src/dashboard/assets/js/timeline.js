@@ -13,8 +13,10 @@ const WAITS = { failed: "Waited before the next try", released: "Waited for a wo
 
 export function timeline(job, attempts) {
   const steps = [step("pending", "Submitted", job.createdAt)];
-  if (job.startedAt) {
-    const first = seconds(job.createdAt, job.startedAt);
+  // A retry by hand begins anew: the job then says when that run began.
+  const begun = attempts[0]?.startedAt ?? job.startedAt;
+  if (begun) {
+    const first = seconds(job.createdAt, begun);
     if (first >= 1) steps.push(wait("Waited to be started", first));
   }
   // The attempt that completes a job is not kept apart: it began when the job did, or after the last one.
@@ -30,7 +32,12 @@ export function timeline(job, attempts) {
     steps.push(step(tone, `Run ${attempt.claim} ${word}`, attempt.startedAt, `after ${duration(seconds(attempt.startedAt, attempt.endedAt))}, on ${outside(attempt.worker, 60)}`, ...says));
     from = null;
   });
-  steps.push(...now(job, from, attempts.at(-1)));
+  const last = attempts.at(-1);
+  if (last && job.startedAt > last.endedAt) {
+    from = job.startedAt;
+    steps.push(wait(WAITS[last.end] ?? "Waited", seconds(last.endedAt, from)));
+  }
+  steps.push(...now(job, from, last));
   return el("ol", { class: "timeline" }, steps);
 }
 
