@@ -6,14 +6,9 @@ use longhaul_types::body::SubmitRequest;
 use rustix::process::Signal;
 
 use super::{
-    Heard, Rig,
+    Heard, Rig, bodies,
     support::{block_on, eventually},
 };
-
-fn bodies<'a>(heard: &'a Heard, event: &str) -> Vec<&'a serde_json::Value> {
-    let fitting = heard.iter().filter(|(name, _)| name == event);
-    fitting.map(|(_, body)| body).collect()
-}
 
 /// The revisions that came under these names, in order.
 fn revisions(heard: &Heard, prefix: &str) -> Vec<u64> {

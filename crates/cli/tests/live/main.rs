@@ -1,7 +1,8 @@
-//! Live events of the real server, followed by the clients that people use: socket.io-client and an `EventSource` in Node,
-//! of which `tests/e2e` has the programs. `script/setup` installs what they need.
+//! The real server, followed by the clients that people use: socket.io-client and an `EventSource` in Node, and the dashboard
+//! in a browser. `tests/e2e` has the programs, `script/setup` installs what they need.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod dashboard;
 mod docs;
 mod follow;
 #[path = "../longhaul/support.rs"]
@@ -11,10 +12,11 @@ mod support;
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::Value;
-use support::{Lab, Running, eventually};
+use support::{Lab, PATIENCE, Running, eventually};
 
 /// A server on TCP, whose jobs run until a test lets them go.
 struct Rig {
@@ -112,11 +114,22 @@ impl Node {
     /// Waits for its end, and gives its exit code and all that it heard.
     #[track_caller]
     fn end(self) -> (Option<i32>, Heard) {
-        let done = self.0.done();
+        self.end_within(PATIENCE)
+    }
+
+    /// The same, of a program that may take longer.
+    #[track_caller]
+    fn end_within(self, patience: Duration) -> (Option<i32>, Heard) {
+        let done = self.0.done_within(patience);
         // Shown where a test fails.
         eprintln!("{done:?}");
         (done.code, heard(&done.stdout))
     }
+}
+
+fn bodies<'a>(heard: &'a Heard, event: &str) -> Vec<&'a Value> {
+    let fitting = heard.iter().filter(|(name, _)| name == event);
+    fitting.map(|(_, body)| body).collect()
 }
 
 fn heard(stdout: &str) -> Heard {

@@ -259,9 +259,15 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn done(mut self) -> Done {
+    pub(crate) fn done(self) -> Done {
+        self.done_within(PATIENCE)
+    }
+
+    /// The same, of a command that may take longer.
+    #[track_caller]
+    pub(crate) fn done_within(mut self, patience: Duration) -> Done {
         let mut status: Option<ExitStatus> = None;
-        eventually("the command ends", || {
+        within(patience, "the command ends", || {
             status = self.child.try_wait().expect("a status");
             status.is_some()
         });
@@ -290,10 +296,15 @@ impl Drop for Running {
 
 /// Waits until `condition` holds.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    within(PATIENCE, what, condition);
+}
+
+#[track_caller]
+fn within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
     while !condition() {
-        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < end, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
