@@ -1,16 +1,16 @@
 //! The operations, in the order of the routes, and how one is described.
 
+mod lists;
+mod parts;
 mod schedules;
 
 use longhaul_types::{
-    ErrorCode, Event, EventKind, ItemState, JobId, Problem, Scope, State,
+    ErrorCode, Event, EventKind, JobId, Problem, Scope, State,
     body::{
-        ArtifactPage, AttemptPage, BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer,
-        DashboardLink, DashboardSession, DashboardSessionRequest, FollowUpRequest, Health,
-        ItemPage, JobPage, JobView, KindPage, LogPage, QueuePage, QueueView, ServerInfo,
-        SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer, DashboardLink, DashboardSession,
+        DashboardSessionRequest, FollowUpRequest, Health, JobView, KindPage, QueuePage, QueueView,
+        ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
-    filter::MAX_FILTER,
     statistics::{Span, Statistics},
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
 };
@@ -272,12 +272,12 @@ pub(super) fn operations() -> Vec<Entry> {
     all.extend(schedules::schedules());
     all.extend(tokens());
     all.extend(workers());
-    all.extend([all_events(), list(), submit()]);
+    all.extend([all_events(), lists::list(), submit()]);
     all.extend(bulk());
     all.extend(job());
     all.push(job_events());
-    all.extend(parts());
-    all.push(artifact());
+    all.extend(parts::parts());
+    all.push(parts::artifact());
     all.extend(dashboard());
     all.extend(documents());
     all
@@ -446,77 +446,6 @@ fn job_events() -> Entry {
     )
 }
 
-const PERIODS: [(&str, &str); 4] = [
-    (
-        "createdAfter",
-        "Only jobs submitted at this time or later: a date, a time, or how long ago: `2026-01-31`, `2026-01-31T10:30:00Z`, `1h`.",
-    ),
-    ("createdBefore", "Only jobs submitted earlier than that."),
-    ("endedAfter", "Only jobs that ended at this time or later."),
-    ("endedBefore", "Only jobs that ended earlier than that."),
-];
-
-fn list() -> Entry {
-    let statuses = ["pending", "processing", "completed", "failed", "cancelled"];
-    let states = State::ALL.map(State::as_str);
-    let mut entry = Entry::new(
-        HttpMethod::Get,
-        "/api/v1/jobs",
-        "jobs",
-        "jobs",
-        "List jobs, newest first",
-    )
-    .describe(
-        "The work for one answer is bounded. Where no index leads to what the filter shows (text, ends in a period), the \
-         search may be given up before the page is full: then the answer has `cut`, and `nextCursor` goes on with it.",
-    )
-    .query(
-        "q",
-        text_schema().max_length(Some(MAX_FILTER)),
-        "A filter in words, behind which the other parameters stand: `state:failed,cancelled kind:walrus.* queue:default \
-         label.service:x created:>2026-01-31 ended:<1h some text`. Text that has spaces, colons or commas stands in double \
-         quotes.",
-    )
-    .any_of(
-        "status",
-        text_schema().enum_values(Some(statuses)),
-        "Any of these statuses.",
-    )
-    .any_of(
-        "state",
-        text_schema().enum_values(Some(states)),
-        "Any of these states.",
-    )
-    .any_of(
-        "kind",
-        text_schema(),
-        "Any of these kinds; `walrus.*` is every kind that begins so.",
-    )
-    .any_of("queue", text_schema(), "Any of these queues.")
-    .any_of(
-        "text",
-        text_schema(),
-        "All of these texts, each somewhere in the id, a label's value or the error. A whole id finds that job alone.",
-    );
-    for (name, text) in PERIODS {
-        entry = entry.query(name, text_schema(), text);
-    }
-    entry
-        .query("limit", number(1, Some(100), Some(50)), "Jobs of a page.")
-        .query(
-            "page",
-            number(1, None, None),
-            "The page by number, up to the job 10000.",
-        )
-        .query(
-            "cursor",
-            number(0, None, None),
-            "`nextCursor` of the page before; not with `page`.",
-        )
-        .labels()
-        .answers::<JobPage>("200", "A page; its jobs have neither args nor results.")
-}
-
 fn one_or_many<One: ToSchema>(many: impl Into<RefOr<Schema>>) -> Content {
     let one = Ref::from_schema_name(One::name());
     json(OneOfBuilder::new().item(one).item(many))
@@ -645,91 +574,6 @@ fn job() -> Vec<Entry> {
         .refused(illegal)
         .answers::<JobView>("200", "The job, waiting for a slot."),
     ]
-}
-
-fn parts() -> Vec<Entry> {
-    let on = |route, id, summary| Entry::on_job(HttpMethod::Get, route, id, "parts", summary);
-    let page = |entry: Entry, what: &str| {
-        entry
-            .query(
-                "after",
-                number(0, None, None),
-                "`nextAfter` of the page before.",
-            )
-            .query("limit", number(1, Some(1000), Some(100)), what)
-    };
-    let state = text_schema().enum_values(Some(ItemState::ALL.map(ItemState::as_str)));
-    let items = on("/api/v1/jobs/{id}/items", "items", "The items, by position").query(
-        "state",
-        state,
-        "Only items in this state.",
-    );
-    let log = on("/api/v1/jobs/{id}/log", "log", "The log, by number").query(
-        "tail",
-        number(1, Some(1000), None),
-        "Only this many last lines; not with `after`.",
-    );
-    vec![
-        page(items, "Items of a page.").answers::<ItemPage>("200", "A page of items."),
-        page(log, "Lines of a page.").answers::<LogPage>("200", "A page of lines."),
-        on(
-            "/api/v1/jobs/{id}/attempts",
-            "attempts",
-            "The attempts that did not complete the job",
-        )
-        .answers::<AttemptPage>("200", "The attempts, oldest first."),
-        on(
-            "/api/v1/jobs/{id}/artifacts",
-            "artifacts",
-            "The files the job stored",
-        )
-        .answers::<ArtifactPage>("200", "The files, by name."),
-    ]
-}
-
-fn artifact() -> Entry {
-    let route = "/api/v1/jobs/{id}/artifacts/{*name}";
-    let content = || ContentBuilder::new().build();
-    let file = |text: &str| {
-        answer(text)
-            .header("ETag", header("The SHA-256 of the whole file."))
-            .header("Accept-Ranges", header("`bytes`"))
-            .header(
-                "Content-Disposition",
-                header("An attachment with the last part of the name."),
-            )
-            .content("*/*", content())
-    };
-    Entry::on_job(
-        HttpMethod::Get,
-        route,
-        "artifact",
-        "parts",
-        "Download a file",
-    )
-    .describe("Never shown as part of this site: an attachment, unsniffed, under a sandbox.")
-    .parameter(
-        ParameterIn::Path,
-        "name",
-        text_schema(),
-        "The file's name; it may have slashes.",
-    )
-    .header(
-        "Range",
-        "`bytes=FIRST-LAST`: one range; several get the whole file.",
-    )
-    .header(
-        "If-Range",
-        "Only a range of the file with this tag; else the whole file.",
-    )
-    .header("If-None-Match", "Nothing when the file still has this tag.")
-    .refused(&[ErrorCode::RangeNotSatisfiable])
-    .responds("200", file("The whole file, with its own media type."))
-    .responds(
-        "206",
-        file("The range.").header("Content-Range", header("`bytes FIRST-LAST/SIZE`")),
-    )
-    .responds("304", answer("The file still has that tag."))
 }
 
 /// The page, its files, and its sessions.
