@@ -153,7 +153,7 @@ fn the_commands_and_curl_speak_tls_to_it() {
     let strange = curl(
         &lab,
         Some(&authority.pem),
-        &url.replace("127.0.0.1", "localhost"),
+        &format!("{}/health/ready", url.replace("127.0.0.1", "localhost")),
     );
     assert!(strange.stdout.ends_with("\n401 1.1"), "{strange:?}");
     drop(server);
