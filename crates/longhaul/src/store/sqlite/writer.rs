@@ -27,6 +27,10 @@ const QUEUE: usize = 1024;
 /// Commands of one commit.
 const GROUP: usize = 512;
 
+/// Commands that are waited for before the first of them are run: enough to share a statement, few enough that rows are
+/// written while the others come.
+const SHARE: usize = 8;
+
 /// How long a commit waits for the next of those whom the one before it answered, and for all of them.
 const GAP: Duration = Duration::from_micros(50);
 const LINGER: Duration = Duration::from_micros(400);
@@ -40,6 +44,15 @@ enum Message {
     Run(Box<dyn Command>),
     /// See whether another process has written.
     Look,
+}
+
+impl Message {
+    fn command(self) -> Option<Box<dyn Command>> {
+        match self {
+            Self::Run(command) => Some(command),
+            Self::Look => None,
+        }
+    }
 }
 
 /// Something to do in a transaction, and somebody who waits for the answer.
@@ -255,7 +268,7 @@ fn work(
     db: &Connection,
     path: &Arc<Path>,
     bounds: Bounds,
-    mut receiver: mpsc::Receiver<Message>,
+    receiver: mpsc::Receiver<Message>,
     notify: &watch::Sender<u64>,
 ) {
     let mut service = Service {
@@ -265,42 +278,61 @@ fn work(
         version: None,
         notify,
     };
-    let mut messages = Vec::with_capacity(GROUP);
+    let mut inbox = Inbox {
+        receiver,
+        messages: Vec::with_capacity(GROUP),
+    };
     let mut group: Vec<Box<dyn Command>> = Vec::with_capacity(GROUP);
     let mut expected = 0;
     loop {
-        linger(&mut receiver, &mut messages, expected);
-        if messages.is_empty() && receiver.blocking_recv_many(&mut messages, GROUP) == 0 {
+        inbox.linger(&mut group, expected.min(SHARE));
+        if group.is_empty() && !inbox.wait(&mut group) {
             return;
         }
-        group.extend(messages.drain(..).filter_map(|message| match message {
-            Message::Run(command) => Some(command),
-            Message::Look => None,
-        }));
-        if group.is_empty() {
+        expected = if group.is_empty() {
             service.look();
-        }
-        expected = 0;
-        while !group.is_empty() {
-            expected = service.commit(&mut group, &receiver);
-        }
+            0
+        } else {
+            service.commit(&mut group, &mut inbox, expected)
+        };
     }
 }
 
-/// Takes what waits, and waits a moment for those who were just answered to come back, so that they share one sync with
-/// those who waited meanwhile. Whom nobody is expected to join does not wait.
-fn linger(receiver: &mut mpsc::Receiver<Message>, messages: &mut Vec<Message>, expected: usize) {
-    let began = Instant::now();
-    let mut latest = began;
-    while messages.len() < GROUP {
-        if let Ok(message) = receiver.try_recv() {
-            messages.push(message);
-            latest = Instant::now();
-        } else if messages.len() < expected && latest.elapsed() < GAP && began.elapsed() < LINGER {
-            thread::yield_now();
-        } else {
-            return;
+/// Where commands come in. Who asks for a look gets it with the next transaction.
+struct Inbox {
+    receiver: mpsc::Receiver<Message>,
+    messages: Vec<Message>,
+}
+
+impl Inbox {
+    /// Waits for what comes next; false when nobody is left who could send.
+    fn wait(&mut self, group: &mut Vec<Box<dyn Command>>) -> bool {
+        let came = self.receiver.blocking_recv_many(&mut self.messages, GROUP);
+        group.extend(self.messages.drain(..).filter_map(Message::command));
+        came > 0
+    }
+
+    /// Takes what waits, and waits a moment for those who were just answered to come back, until `wanted` of them are
+    /// here, so that they share one sync with those who waited meanwhile. Says whether any came.
+    fn linger(&mut self, group: &mut Vec<Box<dyn Command>>, wanted: usize) -> bool {
+        let before = group.len();
+        let enough = GROUP.min(before + wanted);
+        let began = Instant::now();
+        let mut latest = began;
+        loop {
+            if let Ok(message) = self.receiver.try_recv() {
+                group.extend(message.command());
+                latest = Instant::now();
+                if group.len() >= GROUP {
+                    break;
+                }
+            } else if group.len() < enough && latest.elapsed() < GAP && began.elapsed() < LINGER {
+                thread::yield_now();
+            } else {
+                break;
+            }
         }
+        group.len() > before
     }
 }
 
@@ -313,16 +345,17 @@ struct Service<'c> {
 }
 
 impl Service<'_> {
-    /// Runs the first commands, as many as patience allows, in one transaction, then answers them. Returns how many
-    /// commands the next commit can expect: those that came meanwhile, and the next one of everybody who is answered
+    /// Runs commands, those of the group and those `expected` that come meanwhile, as many as patience allows, in one
+    /// transaction, then answers them. Returns how many commands the next commit can expect: those that came meanwhile, and the next one of everybody who is answered
     /// about a single submission, as they often come back.
     fn commit(
         &mut self,
         group: &mut Vec<Box<dyn Command>>,
-        receiver: &mpsc::Receiver<Message>,
+        inbox: &mut Inbox,
+        expected: usize,
     ) -> usize {
         let mut ran = 0;
-        let outcome = self.transaction(group, &mut ran);
+        let outcome = self.transaction(group, inbox, expected, &mut ran);
         if let Err(error) = &outcome {
             tracing::error!(path = %self.path.display(), %error, "a commit failed");
             // Some errors have ended the transaction already.
@@ -339,7 +372,7 @@ impl Service<'_> {
             // A transaction that can not begin fails whoever waits for it.
             ran = ran.max(1);
         }
-        let mut expected = receiver.len();
+        let mut expected = inbox.receiver.len() + group.len() - ran;
         for command in group.drain(..ran) {
             expected += usize::from(command.single().is_some());
             command.answer(
@@ -352,37 +385,51 @@ impl Service<'_> {
         expected
     }
 
+    /// The rows of those who came are written while the others are on their way.
     fn transaction(
         &mut self,
-        group: &mut [Box<dyn Command>],
+        group: &mut Vec<Box<dyn Command>>,
+        inbox: &mut Inbox,
+        expected: usize,
         ran: &mut usize,
     ) -> Result<(), rusqlite::Error> {
         let began = Instant::now();
         self.tx.sql.get(Sql::Begin)?.execute([])?;
         self.notice()?;
-        let mut left = group;
-        while !left.is_empty() && began.elapsed() < PATIENCE {
-            let singles = left
-                .iter()
-                .take(GROUP)
-                .take_while(|command| command.single().is_some());
-            let alike = singles.count().max(1);
-            let (some, others) = left.split_at_mut(alike);
-            left = others;
-            *ran += alike;
-            if let [command] = some {
-                command.run(&mut self.tx)?;
-            } else {
-                let jobs: Vec<&Insert> =
-                    some.iter().filter_map(|command| command.single()).collect();
-                let outcomes = insert::insert_each(&mut self.tx, &jobs)?;
-                for (command, outcome) in some.iter_mut().zip(outcomes) {
-                    command.settle(outcome);
-                }
+        loop {
+            while *ran < group.len() && began.elapsed() < PATIENCE {
+                self.run_alike(&mut group[*ran..], ran)?;
+            }
+            let wanted = expected.saturating_sub(*ran).min(SHARE);
+            if *ran < group.len() || !inbox.linger(group, wanted) {
+                break;
             }
         }
         self.tx.finish()?;
         self.tx.sql.get(Sql::Commit)?.execute([])?;
+        Ok(())
+    }
+
+    /// Runs the first command, and with it those that insert a job each as it does.
+    fn run_alike(
+        &mut self,
+        commands: &mut [Box<dyn Command>],
+        ran: &mut usize,
+    ) -> Result<(), rusqlite::Error> {
+        let singles = commands
+            .iter()
+            .take_while(|command| command.single().is_some());
+        let alike = singles.count().max(1);
+        let some = &mut commands[..alike];
+        *ran += alike;
+        if let [command] = some {
+            return command.run(&mut self.tx);
+        }
+        let jobs: Vec<&Insert> = some.iter().filter_map(|command| command.single()).collect();
+        let outcomes = insert::insert_each(&mut self.tx, &jobs)?;
+        for (command, outcome) in some.iter_mut().zip(outcomes) {
+            command.settle(outcome);
+        }
         Ok(())
     }
 
