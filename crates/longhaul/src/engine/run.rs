@@ -125,7 +125,7 @@ async fn send_end(core: &Core, held: &Arc<Held>, end: End, ends: &mpsc::Sender<E
 async fn execute(context: &Context, registered: &Registered) -> Returned {
     let held = &context.held;
     let clock = &context.core.clock;
-    let args = match whole_args(context) {
+    let args = match whole_args(&context.core, held) {
         Ok(args) => args,
         Err(failure) => return Some(Err(failure)),
     };
@@ -154,9 +154,8 @@ async fn execute(context: &Context, registered: &Registered) -> Returned {
 }
 
 /// The args with their secrets put in. Held back from here on: whatever the run writes goes without their values.
-fn whole_args(context: &Context) -> Result<Cow<'_, str>, Failure> {
-    let held = &context.held;
-    match &context.core.secrets {
+pub(super) fn whole_args<'h>(core: &Core, held: &'h Held) -> Result<Cow<'h, str>, Failure> {
+    match &core.secrets {
         Some(secrets) if secrets::named_in(&held.args) => {
             let (args, redactor) = secrets::put_in(&held.args, &held.job.kind, &**secrets)?;
             held.redact_with(redactor);

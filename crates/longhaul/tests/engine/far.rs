@@ -45,7 +45,7 @@ impl<'a> Far<'a> {
     pub(crate) async fn join_as(bench: &'a Bench, kind: Value) -> Self {
         let request = json!({"name": "far", "kinds": [kind], "queues": {"default": 2}});
         let remote = bench.engine.remote();
-        let joined = remote.join(parse(request)).await.expect("joined");
+        let joined = remote.join(parse(request), None).await.expect("joined");
         assert_eq!(joined.lease_seconds, 30);
         Self {
             bench,

@@ -555,7 +555,7 @@ async fn a_worker_that_does_not_fit_does_not_join() {
         ),
     ] {
         let text: String = request.to_string().chars().take(80).collect();
-        let joined = far.remote.join(parse::<JoinRequest>(request)).await;
+        let joined = far.remote.join(parse::<JoinRequest>(request), None).await;
         assert_eq!(code(joined), expected, "{text}");
     }
     assert_eq!(bench.engine.workers().await.expect("listed").len(), 2);
@@ -568,7 +568,7 @@ async fn what_a_kind_declares_holds_for_its_jobs_and_leaving_gives_them_back() {
     let request =
         json!({"name": "far", "kinds": [kind, {"name": "test.script", "maxAttempts": 1}]});
     let remote = bench.engine.remote();
-    let joined = remote.join(parse(request)).await.expect("joined");
+    let joined = remote.join(parse(request), None).await.expect("joined");
     let far = Far {
         bench: &bench,
         remote,

@@ -1,16 +1,27 @@
 //! Secrets in args, through the engine: there when the job runs, and nowhere else.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use longhaul::{
     Context, Engine, Failure, NewJob, Outcome,
     engine::Error,
-    model::Detail,
+    model::{Detail, WorkerId},
     secrets::Secrets,
     testing::{MemoryStore, conformance::snapshot},
-    types::{ErrorCode, State},
+    types::{
+        ErrorCode, State,
+        worker::{ClaimRequest, ClaimedJob, ReportAnswer},
+    },
 };
 use serde_json::{Value, json};
+
+use crate::far::parse;
 
 const VALUE: &str = "hush-hush \"and\" hush";
 
@@ -92,4 +103,105 @@ async fn a_secret_that_is_not_for_the_kind_ends_the_job() {
         assert_eq!(error.code, ErrorCode::UnknownSecret.as_str());
         assert!(error.message.contains("longhaul secret set"), "{text}");
     }
+}
+
+const FAR: &str = "test.far";
+
+/// Gives its one secret as long as it has it.
+struct Kept(Arc<AtomicBool>);
+
+impl Secrets for Kept {
+    fn reveal(&self, name: &str, kind: &str) -> io::Result<Option<String>> {
+        let has = self.0.load(Ordering::SeqCst) && name == "one" && kind == FAR;
+        Ok(has.then(|| VALUE.to_owned()))
+    }
+}
+
+async fn engine(store: &Arc<MemoryStore>, has: &Arc<AtomicBool>) -> Engine {
+    let engine = Engine::on(store.clone()).secrets(Kept(has.clone()));
+    engine.start().await.expect("starts")
+}
+
+async fn claim(engine: &Engine, worker: &WorkerId) -> Vec<ClaimedJob> {
+    let remote = engine.remote();
+    let claimed = remote.claim(worker, ClaimRequest::default());
+    claimed.await.expect("claimed").jobs
+}
+
+async fn join(engine: &Engine) -> WorkerId {
+    let request = json!({"name": "far", "kinds": [{"name": FAR}]});
+    let joined = engine.remote().join(parse(request), None).await;
+    WorkerId::named(joined.expect("joined").worker_id)
+}
+
+async fn report(
+    engine: &Engine,
+    worker: &WorkerId,
+    claim: &str,
+    report: Value,
+    jobs: Vec<NewJob>,
+) -> Result<ReportAnswer, Error> {
+    let remote = engine.remote();
+    remote.report(worker, claim, parse(report), jobs).await
+}
+
+fn named() -> NewJob {
+    NewJob::new(FAR, &json!({"password": {"$secret": "one"}})).expect("json")
+}
+
+#[tokio::test]
+async fn a_remote_run_is_given_the_value_and_nothing_it_writes_holds_it_also_after_a_restart() {
+    let (store, has) = (Arc::default(), Arc::new(AtomicBool::new(true)));
+    let first = engine(&store, &has).await;
+    let worker = join(&first).await;
+    let job = first.submit_job(named()).await.expect("submitted");
+    let given = claim(&first, &worker).await;
+    assert_eq!(given[0].args["password"], VALUE, "put in for the run");
+    let given = given[0].claim.as_str();
+    let said = format!("it is {VALUE}");
+    let says = json!({"log": [{"text": said}], "progress": {"current": 1, "currentTask": said}});
+    report(&first, &worker, given, says.clone(), Vec::new())
+        .await
+        .expect("written");
+    let handed_on = NewJob::new(FAR, &json!({"password": VALUE})).expect("json");
+    let handed_on = report(&first, &worker, given, json!({}), vec![handed_on]).await;
+    assert!(matches!(handed_on, Err(Error::SecretInArgs)));
+    first.shutdown().await;
+
+    let second = engine(&store, &has).await;
+    report(&second, &worker, given, says, Vec::new())
+        .await
+        .expect("written");
+    let end = json!({"end": {"outcome": "completed", "result": {"said": said}}});
+    let ended = report(&second, &worker, given, end, Vec::new()).await;
+    assert_eq!(ended.expect("written").state, State::Completed);
+    let all = snapshot(&*store, job.seq()).await;
+    let text = format!("{all:?}");
+    assert!(!text.contains("hush"), "{text}");
+    assert!(text.matches("[redacted]").count() >= 4, "{text}");
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_remote_run_without_its_secret_does_not_begin_and_does_not_go_on() {
+    let (store, has) = (Arc::default(), Arc::new(AtomicBool::new(true)));
+    let first = engine(&store, &has).await;
+    let worker = join(&first).await;
+    let held = first.submit_job(named()).await.expect("submitted");
+    let given = claim(&first, &worker).await;
+    first.shutdown().await;
+
+    has.store(false, Ordering::SeqCst);
+    let second = engine(&store, &has).await;
+    let says = json!({"log": [{"text": VALUE}]});
+    let refused = report(&second, &worker, &given[0].claim, says, Vec::new()).await;
+    assert!(matches!(refused, Err(Error::ClaimLost)), "{refused:?}");
+    assert_eq!(held.job().await.expect("there").state(), State::Pending);
+    assert!(claim(&second, &worker).await.is_empty(), "ended instead");
+    let failed = second.job(None, held.id()).await.expect("there");
+    let error = failed.error.expect("an error");
+    assert_eq!(error.code, ErrorCode::UnknownSecret.as_str());
+    let text = format!("{:?}", snapshot(&*store, held.seq()).await);
+    assert!(!text.contains("hush"), "{text}");
+    second.shutdown().await;
 }

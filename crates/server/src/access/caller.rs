@@ -80,6 +80,14 @@ impl Caller {
         }
     }
 
+    /// The id of the token that they show, if it is one that was made.
+    pub(crate) fn token(&self) -> Option<String> {
+        match &self.pass {
+            Pass::Token(live) => Some(live.token.id.clone()),
+            _ => None,
+        }
+    }
+
     /// The session of the dashboard that they come by.
     pub(crate) fn session(&self) -> Option<&Session> {
         match &self.pass {

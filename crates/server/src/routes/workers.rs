@@ -29,7 +29,12 @@ use longhaul_types::{
 use tokio::time::timeout;
 
 use super::{App, artifacts, jobs::new_job, parts};
-use crate::{access::Caller, answer::Refusal, query::Query, request::Json};
+use crate::{
+    access::{Caller, Right},
+    answer::Refusal,
+    query::Query,
+    request::Json,
+};
 
 /// Bytes of a file's media type.
 const MEDIA_TYPE: usize = 256;
@@ -59,7 +64,7 @@ pub(super) async fn join(
             caller.may_work(&kind.name, queue)?;
         }
     }
-    let answer = app.engine.remote().join(request).await?;
+    let answer = app.engine.remote().join(request, caller.token()).await?;
     Ok((StatusCode::CREATED, Answer(answer)))
 }
 
@@ -239,11 +244,16 @@ fn flow(body: Body, patience: Duration) -> impl Stream<Item = io::Result<Bytes>>
     })
 }
 
-/// Lets a caller go on as a worker whose kinds and queues it may work.
+/// Lets a caller go on as a worker that its token has joined, and whose kinds and queues it may work. To any other but an
+/// administrator the worker does not exist.
 fn may_work_as(app: &App, caller: &Caller, worker: &WorkerId) -> Result<(), Refusal> {
-    let (kinds, queues) = app.engine.remote().scope(worker)?;
-    for kind in &kinds {
-        for queue in &queues {
+    let reach = app.engine.remote().reach(worker)?;
+    let joined = reach.by.is_some() && reach.by == caller.token();
+    if !joined && !caller.has(Right::Admin) {
+        return Err(engine::Error::UnknownWorker(worker.as_str().to_owned()).into());
+    }
+    for kind in &reach.kinds {
+        for queue in &reach.queues {
             caller.may_work(kind, queue)?;
         }
     }

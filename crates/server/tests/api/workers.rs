@@ -269,3 +269,65 @@ async fn a_waiting_claim_is_answered_at_once_and_a_stop_ends_it() {
     assert!(began.elapsed().as_secs() < 8);
     rig.stop().await;
 }
+
+/// A token of this owner with the right to work.
+async fn work_token(rig: &Rig, name: &str) -> String {
+    let body = json!({"name": name, "scopes": ["work"], "kinds": [KIND]});
+    let made = bare().build().unwrap().post(rig.url("/api/v1/tokens"));
+    let made = made.bearer_auth(TOKEN).json(&body).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    made["token"].as_str().expect("made").to_owned()
+}
+
+#[tokio::test]
+async fn a_worker_belongs_to_the_token_that_joined_it() {
+    let rig = Rig::with(|options| {
+        options
+            .tcp(([127, 0, 0, 1], 0).into())
+            .token(longhaul_server::AdminToken::new(TOKEN).unwrap())
+            .admission(Everywhere)
+    })
+    .await;
+    let (own, other) = (
+        work_token(&rig, "own").await,
+        work_token(&rig, "other").await,
+    );
+    let http = bare().build().unwrap();
+    let url = rig.url("/api/v1/workers");
+    let body = json!({"name": "far", "kinds": [{"name": KIND}]});
+    let joined = http.post(&url).bearer_auth(&own).json(&body);
+    let joined: Value = joined.send().await.unwrap().json().await.unwrap();
+    let worker = format!("{url}/{}", joined["workerId"].as_str().unwrap());
+    rig.submit(KIND, json!({})).await;
+    let ask = async |method: Method, path: &str, token: &str, body: Value| {
+        let request = http.request(method, format!("{worker}{path}"));
+        let answer = request.bearer_auth(token).json(&body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap_or_default())
+    };
+    let (status, given) = ask(Method::POST, "/claim", &own, json!({})).await;
+    assert_eq!(status, 200, "{given}");
+    let run = format!("/jobs/{}", given["jobs"][0]["claim"].as_str().unwrap());
+    let end = json!({"end": {"outcome": "completed"}});
+    for (method, path, code) in [
+        (Method::POST, "/claim".to_owned(), "unknown_worker"),
+        (Method::POST, "/heartbeat".to_owned(), "unknown_worker"),
+        (Method::DELETE, String::new(), "unknown_worker"),
+        (Method::POST, format!("{run}/report"), "claim_lost"),
+        (Method::GET, format!("{run}/items"), "claim_lost"),
+        (Method::PUT, format!("{run}/artifacts/file"), "claim_lost"),
+    ] {
+        let body = if path.ends_with("report") {
+            end.clone()
+        } else {
+            json!({})
+        };
+        let (_, refused) = ask(method, &path, &other, body).await;
+        assert_eq!(refused["code"], code, "{path}: {refused}");
+    }
+    let (status, ended) = ask(Method::POST, &format!("{run}/report"), &own, end).await;
+    assert_eq!((status, &ended["state"]), (200, &json!("completed")));
+    let (status, _) = ask(Method::POST, "/heartbeat", TOKEN, json!({"claims": []})).await;
+    assert_eq!(status, 200, "an administrator may");
+    rig.stop().await;
+}

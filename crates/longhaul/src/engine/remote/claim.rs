@@ -12,6 +12,7 @@ use super::{
     super::{
         Core, Error,
         ends::{Ending, write_batch},
+        run::whole_args,
         worker::{LONGEST_SLEEP, PATIENCE, PUT_OFF, SUSPECT},
     },
     report,
@@ -129,7 +130,7 @@ async fn give(
             if claimed.job.rescues >= SUSPECT && worker.has_suspect() {
                 put_off(core, claimed).await;
             } else {
-                given.push(take(core, worker, claimed));
+                given.extend(take(core, worker, claimed).await);
             }
         }
     }
@@ -139,33 +140,46 @@ async fn give(
     Ok(given)
 }
 
-fn take(core: &Core, worker: &Worker, claimed: Claimed) -> (Arc<Run>, ClaimedJob) {
+/// Takes note of a run, and says what its worker is told. A run whose secrets can not be had has ended before it began.
+async fn take(
+    core: &Arc<Core>,
+    worker: &Arc<Worker>,
+    claimed: Claimed,
+) -> Option<(Arc<Run>, ClaimedJob)> {
     let now = core.clock.now();
-    let job = &claimed.job;
     let waited = now.since(claimed.due);
+    let run = worker.hold(Run::new(Held::new(claimed), now, now));
+    let job = &run.held.job;
     core.observe(|observer| observer.started(&job.kind, &job.queue, waited));
+    let args = match whole_args(core, &run.held) {
+        Ok(args) => args,
+        Err(failure) => {
+            // What can not be written now is given back when its worker has not named it for a lease.
+            let _ = report::end(core, worker, &run, Some(Err(failure))).await;
+            return None;
+        }
+    };
     // What the store holds was JSON when it came.
     let value = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-    let mut view = ClaimedJob {
-        claim: String::new(),
+    let view = ClaimedJob {
+        claim: text(run.held.claim),
         job_id: job.id.clone(),
         owner: job.owner.clone(),
         kind: job.kind.clone(),
         queue: job.queue.clone(),
-        args: value(&claimed.args),
-        args_version: claimed.args_version,
+        args: value(&args),
+        args_version: run.held.args_version,
         labels: job.labels.clone(),
         attempt: job.attempts + 1,
         max_attempts: job.max_attempts,
         resumed: job.claim > 1,
-        checkpoint: claimed.checkpoint.as_deref().map(value),
+        checkpoint: run.held.checkpoint().as_deref().map(value),
         items: job.items,
         attempt_deadline: job.attempt_timeout.map(|timeout| now + timeout),
         deadline: job.deadline(),
     };
-    let run = worker.hold(Run::new(Held::new(claimed), now, now));
-    view.claim = text(run.held.claim);
-    (run, view)
+    drop(args);
+    Some((run, view))
 }
 
 /// Gives a job back for a while that may be what kills its worker, while another such one runs.

@@ -11,8 +11,10 @@ use longhaul_types::worker::{JoinAnswer, JoinRequest, WorkerKind, WorkerPlace, W
 use super::{
     super::{
         Core, Error,
+        run::whole_args,
         submit::{name, within},
     },
+    report,
     roster::{About, Run, Worker},
     span,
 };
@@ -20,6 +22,7 @@ use crate::{
     context::Held,
     handler::DEFAULT_QUEUE,
     model::{Claim, Seq, Status, WorkerId},
+    secrets::named_in,
     store::{Claimed, Kind},
 };
 
@@ -36,8 +39,12 @@ const LEASE: (u32, u32, u32) = (1, 3600, 30);
 /// Jobs of a worker that a list names.
 const NAMED: usize = 100;
 
-/// Takes a worker in.
-pub(super) async fn join(core: &Arc<Core>, request: JoinRequest) -> Result<JoinAnswer, Error> {
+/// Takes a worker in, which goes on as that one for whoever joined it.
+pub(super) async fn join(
+    core: &Arc<Core>,
+    request: JoinRequest,
+    by: Option<String>,
+) -> Result<JoinAnswer, Error> {
     let seconds = request.lease_seconds.unwrap_or(LEASE.2);
     if !(LEASE.0..=LEASE.1).contains(&seconds) {
         return Err(Error::Worker(format!(
@@ -45,7 +52,10 @@ pub(super) async fn join(core: &Arc<Core>, request: JoinRequest) -> Result<JoinA
             LEASE.0, LEASE.1
         )));
     }
-    let about = check(core, request)?;
+    let about = About {
+        by,
+        ..check(core, request)?
+    };
     within("the number of workers", core.roster.count() + 1, WORKERS)?;
     let new = about.kinds.iter().map(|kind| kind.name.as_str());
     within("the number of kinds", core.kinds.count_with(new), ALL_KINDS)?;
@@ -64,7 +74,7 @@ pub(super) async fn join(core: &Arc<Core>, request: JoinRequest) -> Result<JoinA
     core.store.introduce(&id, json(&about)?).await?;
     tracing::info!(worker = %id, name = about.name, "a remote worker has joined");
     core.roster
-        .add(Worker::new(id.clone(), about, lease, now + lease));
+        .add(Arc::new(Worker::new(id.clone(), about, lease, now + lease)));
     Ok(JoinAnswer {
         worker_id: id.as_str().to_owned(),
         lease_seconds: seconds,
@@ -77,6 +87,7 @@ pub(crate) async fn introduce_local(core: &Core) -> Result<(), Error> {
     let about = About {
         name: format!("process {}", std::process::id()),
         remote: false,
+        by: None,
         kinds: kinds.map(kind_of).collect(),
         queues: core.slots.clone(),
     };
@@ -94,10 +105,10 @@ pub(crate) async fn restore(core: &Arc<Core>) -> Result<(), Error> {
         if !about.remote {
             continue;
         }
-        let worker = Worker::new(member.worker, about, lease, lease_end);
+        let worker = Arc::new(Worker::new(member.worker, about, lease, lease_end));
         for job in core.store.held(&worker.id).await? {
             if let Some(run) = read(core, &worker.id, job).await? {
-                worker.hold(run);
+                hold(core, &worker, run).await;
             }
         }
         core.roster.add(worker);
@@ -108,12 +119,26 @@ pub(crate) async fn restore(core: &Arc<Core>) -> Result<(), Error> {
 /// A run that memory does not know, if the store says that the worker holds it.
 pub(super) async fn adopt(
     core: &Arc<Core>,
-    worker: &Worker,
+    worker: &Arc<Worker>,
     claim: Claim,
 ) -> Result<Option<Arc<Run>>, Error> {
     let run = read(core, &worker.id, claim.job).await?;
-    let run = run.filter(|run| run.held.claim == claim);
-    Ok(run.map(|run| worker.hold(run)))
+    match run.filter(|run| run.held.claim == claim) {
+        Some(run) => Ok(hold(core, worker, run).await),
+        None => Ok(None),
+    }
+}
+
+/// Takes note of a run that was read. Where the secrets that it was given can not be had any more, nobody could keep
+/// their values out of what it writes: it is given back.
+async fn hold(core: &Arc<Core>, worker: &Arc<Worker>, run: Run) -> Option<Arc<Run>> {
+    let run = worker.hold(run);
+    if whole_args(core, &run.held).is_ok() {
+        return Some(run);
+    }
+    // What can not be written now is read, and given back, when the worker names it again.
+    let _ = report::end(core, worker, &run, None).await;
+    None
 }
 
 /// The workers that live, as a list shows them.
@@ -159,11 +184,12 @@ async fn read(core: &Core, worker: &WorkerId, job: Seq) -> Result<Option<Run>, E
         return Ok(None);
     }
     let (since, cancel) = (*since, job.cancel_requested());
-    // Args and checkpoint went out with the claim.
+    // Args and checkpoint went out with the claim; which secrets the args name is still to be known.
+    let args = detail.args.to_string();
     let held = Held::new(Claimed {
         job,
         args_version: 0,
-        args: String::new(),
+        args: if named_in(&args) { args } else { String::new() },
         checkpoint: None,
         due: since,
     });
@@ -231,6 +257,7 @@ fn check(core: &Core, request: JoinRequest) -> Result<About, Error> {
     Ok(About {
         name: request.name,
         remote: true,
+        by: None,
         kinds: request.kinds,
         queues,
     })

@@ -38,6 +38,17 @@ use crate::{
     model::{Claim, NewJob, Seq, WorkerId},
 };
 
+/// What a remote worker may do, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// Who joined it, as they were named then.
+    pub by: Option<String>,
+    /// The kinds that it runs.
+    pub kinds: Vec<String>,
+    /// The queues that it takes jobs of.
+    pub queues: Vec<String>,
+}
+
 /// What workers elsewhere ask of an engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Remote {
@@ -62,22 +73,27 @@ impl Remote {
         Self { core }
     }
 
-    /// Takes a worker in, and declares its kinds.
-    pub async fn join(&self, request: JoinRequest) -> Result<JoinAnswer, Error> {
-        join::join(&self.core, request).await
+    /// Takes a worker in, and declares its kinds. `by` is remembered of it, also across restarts: see [`Self::reach`].
+    pub async fn join(
+        &self,
+        request: JoinRequest,
+        by: Option<String>,
+    ) -> Result<JoinAnswer, Error> {
+        join::join(&self.core, request, by).await
     }
 
-    /// The kinds that a worker runs and the queues it takes jobs of: what it must have the right to.
+    /// What whoever goes on as a worker must have the right to.
     ///
     /// # Errors
     /// [`Error::UnknownWorker`] when it does not live.
-    pub fn scope(&self, worker: &WorkerId) -> Result<(Vec<String>, Vec<String>), Error> {
+    pub fn reach(&self, worker: &WorkerId) -> Result<Reach, Error> {
         let worker = self.core.roster.living(worker, self.core.clock.now())?;
-        let kinds = worker.about.kinds.iter().map(|kind| kind.name.clone());
-        Ok((
-            kinds.collect(),
-            worker.about.queues.keys().cloned().collect(),
-        ))
+        let about = &worker.about;
+        Ok(Reach {
+            by: about.by.clone(),
+            kinds: about.kinds.iter().map(|kind| kind.name.clone()).collect(),
+            queues: about.queues.keys().cloned().collect(),
+        })
     }
 
     /// Ends a worker's life: what it still holds is given back and spends no attempt.

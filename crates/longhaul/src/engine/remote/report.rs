@@ -64,7 +64,14 @@ pub(super) async fn report(
             text: cut(line.text, limits.log_line),
         });
     }
+    let redactor = run.held.redactor();
     for job in submit {
+        if redactor
+            .as_ref()
+            .is_some_and(|redactor| redactor.finds_in(&job))
+        {
+            return Err(Error::SecretInArgs);
+        }
         if core.registry.get(&job.kind).is_none() && core.kinds.get(&job.kind).is_none() {
             return Err(store::Error::UnknownKind(job.kind).into());
         }

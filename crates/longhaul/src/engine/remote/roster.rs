@@ -34,6 +34,9 @@ const RENEW_AFTER: u32 = 6;
 pub(super) struct About {
     pub(super) name: String,
     pub(super) remote: bool,
+    /// Who joined it, as whoever speaks for the engine names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
     pub(super) kinds: Vec<WorkerKind>,
     pub(super) queues: std::collections::BTreeMap<String, u32>,
 }
@@ -51,8 +54,8 @@ impl Roster {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, worker: Worker) {
-        self.lock().insert(worker.id.clone(), Arc::new(worker));
+    pub(super) fn add(&self, worker: Arc<Worker>) {
+        self.lock().insert(worker.id.clone(), worker);
         self.joined.notify_one();
     }
 
