@@ -23,7 +23,7 @@ source.onerror = (error) => {
   say('error', { code: error.code ?? null, closed: source.readyState === EventSource.CLOSED });
   if (source.readyState === EventSource.CLOSED) process.exit(end ? 0 : 1);
 };
-for (const name of ['state', 'progress', 'log', 'cancelRequested', 'removed', 'missed']) {
+for (const name of ['state', 'progress', 'log', 'items', 'cancelRequested', 'removed', 'missed']) {
   source.addEventListener(name, ({ data, lastEventId }) => {
     const body = JSON.parse(data);
     say(name, { ...body, lastEventId });

@@ -383,7 +383,10 @@ impl Watcher for OnTerminal {
                 self.says(*state, what);
             }
             EventKind::CancelRequested => eprintln!("Job is being cancelled."),
-            EventKind::State { .. } | EventKind::Log { .. } | EventKind::Removed => {}
+            EventKind::State { .. }
+            | EventKind::Log { .. }
+            | EventKind::Items { .. }
+            | EventKind::Removed => {}
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Labels, LogLine, Progress, State, Timestamp};
+use crate::{ItemCounts, ItemState, JobError, JobId, Labels, LogLine, Progress, State, Timestamp};
 
 /// Name of the message that says: some events were missed, read again what you care about.
 pub const MISSED: &str = "missed";
@@ -50,15 +50,49 @@ pub enum EventKind {
         /// The new lines.
         lines: Vec<LogLine>,
     },
+    /// Items of the job began, went on or ended.
+    Items {
+        /// Those that changed, the first 100 of them: where they stand now.
+        items: Vec<ItemChange>,
+        /// How many changed.
+        changed: usize,
+        /// How the job's items stand.
+        counts: ItemCounts,
+    },
     /// A cancel was asked for; the run has not stopped yet.
     CancelRequested,
     /// The job was removed: its retention ended.
     Removed,
 }
 
+/// An item that changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ItemChange {
+    /// Its name, unique in the job.
+    pub name: String,
+    /// Where it stands.
+    pub state: ItemState,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Why it failed, or last failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobError>,
+}
+
 impl EventKind {
     /// The name of every kind of event.
-    pub const NAMES: [&str; 5] = ["state", "progress", "log", "cancelRequested", "removed"];
+    pub const NAMES: [&str; 6] = [
+        "state",
+        "progress",
+        "log",
+        "items",
+        "cancelRequested",
+        "removed",
+    ];
+    /// Items that one event names.
+    pub const ITEMS: usize = 100;
 
     /// The name that JSON, SSE and, after `job:`, Socket.IO give it.
     pub fn name(&self) -> &'static str {
@@ -66,6 +100,7 @@ impl EventKind {
             Self::State { .. } => "state",
             Self::Progress { .. } => "progress",
             Self::Log { .. } => "log",
+            Self::Items { .. } => "items",
             Self::CancelRequested => "cancelRequested",
             Self::Removed => "removed",
         }
@@ -85,7 +120,7 @@ pub struct EventFilter {
     pub labels: Labels,
     /// Of these jobs.
     pub job_ids: Vec<JobId>,
-    /// With these names: `state`, `progress`, `log`, `cancelRequested`, `removed`.
+    /// With these names: `state`, `progress`, `log`, `items`, `cancelRequested`, `removed`.
     pub events: Vec<String>,
     /// Of `state` events only those that say one of these states. Other events are wanted only if `events` names them.
     pub states: Vec<State>,
@@ -95,7 +130,9 @@ pub struct EventFilter {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// No event has this name.
-    #[error("there is no event '{0}'; there are state, progress, log, cancelRequested and removed")]
+    #[error(
+        "there is no event '{0}'; there are state, progress, log, items, cancelRequested and removed"
+    )]
     UnknownEvent(String),
     /// A part has more values than it may.
     #[error("a filter may name {MOST} {0}")]
@@ -230,6 +267,11 @@ mod tests {
                 progress: Progress::default(),
             },
             EventKind::Log { lines: Vec::new() },
+            EventKind::Items {
+                items: Vec::new(),
+                changed: 0,
+                counts: ItemCounts::default(),
+            },
             EventKind::CancelRequested,
             EventKind::Removed,
         ];

@@ -187,6 +187,7 @@ impl Watcher for Told<'_> {
             match &event.event {
                 EventKind::Progress { progress } => job.progress = progress.clone(),
                 EventKind::State { state } => job.state = *state,
+                EventKind::Items { counts, .. } => job.items = *counts,
                 EventKind::CancelRequested | EventKind::Log { .. } | EventKind::Removed => {}
             }
         })

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use longhaul_types::{Event, EventKind, Labels, LogLine, State, Timestamp};
+use longhaul_types::{Event, EventKind, Labels, LogLine, State, Timestamp, event::ItemChange};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ use crate::{
     context::Held,
     model::{FollowUp, Job, Limits, NewJob, Seq, WorkerId},
     secrets::Secrets,
-    store::{End, Inserted, Store, Write, Written},
+    store::{End, Inserted, ItemWrite, Store, Write, Written},
 };
 
 /// What every part of an engine shares.
@@ -110,6 +110,16 @@ impl Core {
         if !told.lines.is_empty() {
             let lines = number(told.lines, *first_line);
             self.send(held, *revision, EventKind::Log { lines });
+        }
+        if !told.items.is_empty() {
+            let Told { items, changed, .. } = told;
+            let counts = held.item_counts();
+            let event = EventKind::Items {
+                items,
+                changed,
+                counts,
+            };
+            self.send(held, *revision, event);
         }
         if told.retry {
             self.observe(|observer| observer.retried(&held.job.kind));
@@ -268,6 +278,8 @@ pub(crate) struct Named {
 pub(crate) struct Told {
     progress: Option<longhaul_types::Progress>,
     lines: Vec<crate::store::LogWrite>,
+    items: Vec<ItemChange>,
+    changed: usize,
     end: bool,
     retry: bool,
 }
@@ -277,9 +289,25 @@ impl Told {
         Self {
             progress: write.progress.clone(),
             lines: write.log.clone(),
+            items: write
+                .items
+                .iter()
+                .take(EventKind::ITEMS)
+                .map(change)
+                .collect(),
+            changed: write.items.len(),
             end: write.end.is_some(),
             retry: matches!(write.end, Some(End::Retry { .. })),
         }
+    }
+}
+
+fn change(item: &ItemWrite) -> ItemChange {
+    ItemChange {
+        name: item.name.clone(),
+        state: item.state,
+        attempts: item.attempts,
+        error: item.error.clone(),
     }
 }
 

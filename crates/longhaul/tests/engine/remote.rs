@@ -60,7 +60,7 @@ async fn a_remote_run_is_heard_like_one_of_this_process() {
     );
     assert_eq!(*bench.ended.lock().expect("no panic"), [State::Completed]);
     let mut heard = Vec::new();
-    while heard.len() < 5 {
+    while heard.len() < 7 {
         let Some(Heard::Event(event)) = events.next().await else {
             panic!("events are missed");
         };
@@ -80,6 +80,8 @@ async fn a_remote_run_is_heard_like_one_of_this_process() {
             "running",
             "1 of Some(2)",
             "1 one is done",
+            "items",
+            "items",
             "completed"
         ]
     );

@@ -108,10 +108,14 @@ impl Notice {
         }
     }
 
-    /// Whether it tells what was so before `revision` and has changed since. Log lines are never that.
+    /// Whether it tells what was so before `revision` and has changed since. Log lines and items, of which each is told once,
+    /// are never that.
     pub(crate) fn is_stale(&self, revision: u64) -> bool {
         self.event().is_some_and(|event| {
-            let lasts = matches!(event.event, EventKind::Log { .. } | EventKind::Removed);
+            let lasts = matches!(
+                event.event,
+                EventKind::Log { .. } | EventKind::Items { .. } | EventKind::Removed
+            );
             !lasts && event.revision < revision
         })
     }

@@ -353,6 +353,7 @@ fn name(event: &EventKind) -> &'static str {
         EventKind::State { .. } => "job:state",
         EventKind::Progress { .. } => "job:progress",
         EventKind::Log { .. } => "job:log",
+        EventKind::Items { .. } => "job:items",
         EventKind::CancelRequested => "job:cancelRequested",
         EventKind::Removed => "job:removed",
     }
@@ -371,6 +372,11 @@ mod tests {
                 progress: longhaul_types::Progress::default(),
             },
             EventKind::Log { lines: Vec::new() },
+            EventKind::Items {
+                items: Vec::new(),
+                changed: 0,
+                counts: longhaul_types::ItemCounts::default(),
+            },
             EventKind::CancelRequested,
             EventKind::Removed,
         ] {

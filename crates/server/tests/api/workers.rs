@@ -1,11 +1,12 @@
 //! Workers elsewhere, over HTTP.
 
 use longhaul::types::{JobId, State, body::SubmitRequest};
+use longhaul_client::Heard;
 use longhaul_server::Everywhere;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Rig, TOKEN, bare};
+use crate::support::{Rig, TOKEN, bare, within};
 
 const KIND: &str = "far.kind";
 
@@ -329,5 +330,46 @@ async fn a_worker_belongs_to_the_token_that_joined_it() {
     assert_eq!((status, &ended["state"]), (200, &json!("completed")));
     let (status, _) = ask(Method::POST, "/heartbeat", TOKEN, json!({"claims": []})).await;
     assert_eq!(status, 200, "an administrator may");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn items_that_change_are_told_without_any_progress() {
+    let rig = Rig::new().await;
+    let far = Far::join(&rig).await;
+    let (id, claim) = far.hold(json!({})).await;
+    let mut events = rig.client.job_events(&id).await.unwrap();
+    let report = format!("/jobs/{claim}/report");
+    let names =
+        (0..150).map(|n| json!({"name": format!("part {n}"), "state": "running", "attempts": 1}));
+    let many = json!({"items": names.collect::<Vec<_>>()});
+    let bad = json!({"name": "part 7", "state": "failed", "attempts": 2, "error": {"code": "no", "message": "not there"}});
+    for body in [many, json!({"items": [bad]})] {
+        assert_eq!(far.post(&report, body).await.0, 200);
+    }
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        match within(events.next()).await.unwrap() {
+            Some(Heard::Event(event)) if event.event.name() == "items" => {
+                told.push(serde_json::to_value(event).unwrap());
+            }
+            Some(Heard::Event(_)) => {}
+            other => panic!("nothing is missed here: {other:?}"),
+        }
+    }
+    assert_eq!(
+        told[0]["items"].as_array().unwrap().len(),
+        100,
+        "a bounded number"
+    );
+    assert_eq!(told[0]["changed"], 150);
+    assert_eq!(
+        told[0]["counts"],
+        json!({"total": 150, "completed": 0, "failed": 0})
+    );
+    let error = json!({"code": "no", "message": "not there"});
+    let item = json!({"name": "part 7", "state": "failed", "attempts": 2, "error": error});
+    assert_eq!(told[1]["items"], json!([item]));
+    assert_eq!(told[1]["counts"]["failed"], 1);
     rig.stop().await;
 }

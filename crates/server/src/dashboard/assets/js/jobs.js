@@ -250,9 +250,10 @@ class Jobs {
   #event(event) {
     const one = this.#rows.find((one) => one.job.jobId === event.jobId);
     if (event.event === "log") return;
-    if (event.event === "progress") {
+    if (event.event === "progress" || event.event === "items") {
       if (!one) return;
-      takeProgress(one, event);
+      if (event.event === "progress") takeProgress(one, event);
+      else one.job = { ...one.job, items: event.counts };
       this.#dirty.add(one);
       this.draw();
       return;
