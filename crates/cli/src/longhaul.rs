@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser};
 use crate::{
     commands::{
         bench, cancel, completions, dashboard, demo, doctor, jobs, logs, man, queues, remove,
-        retry, run, sandbox, schedules, secret, serve, service, start, status, submit, token,
+        retry, run, sandbox, schedules, secret, serve, service, start, status, submit, token, top,
         watch, workers,
     },
     exit::Result,
@@ -55,6 +55,8 @@ enum Command {
     Remove(remove::Args),
     /// List queues, and pause or resume one
     Queues(queues::Args),
+    /// See jobs run, here in the terminal
+    Top(top::Args),
     /// Open the page where jobs are watched, by a link that works once
     Dashboard(dashboard::Args),
     /// List schedules, which submit jobs by themselves
@@ -134,6 +136,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Start(args) => start::run(args, settings).await,
             Command::Remove(args) => remove::run(args, settings).await,
             Command::Queues(args) => queues::run(args, settings).await,
+            Command::Top(args) => top::run(args, settings).await,
             Command::Dashboard(args) => dashboard::run(args, settings).await,
             Command::Schedules => schedules::list(settings).await,
             Command::Schedule(args) => schedules::run(args, settings).await,

@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use longhaul_types::{Event, JobId, event::MISSED};
+use longhaul_types::{
+    Event, JobId,
+    event::{EventFilter, MISSED},
+};
 use reqwest::{Response, header::ACCEPT};
 
 use crate::{
@@ -31,11 +34,23 @@ pub struct Events {
 }
 
 impl Client {
-    /// Every event from now on, only of these kinds unless there are none.
-    pub async fn events(&self, kinds: &[String]) -> Result<Events, Error> {
+    /// Every event from now on that the filter lets through; the default lets all through.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Events, Error> {
         let mut query = Query::default();
-        for kind in kinds {
+        for kind in &filter.kinds {
             query = query.with("kind", Some(kind));
+        }
+        for (name, value) in &filter.labels {
+            query = query.with(&format!("label.{name}"), Some(value));
+        }
+        for job in &filter.job_ids {
+            query = query.with("job", Some(job.as_str()));
+        }
+        for event in &filter.events {
+            query = query.with("event", Some(event));
+        }
+        for state in &filter.states {
+            query = query.with("state", Some(state.as_str()));
         }
         self.listen(&format!("/api/v1/events{}", query.finish()))
             .await

@@ -23,6 +23,7 @@ pub mod start;
 pub mod status;
 pub mod submit;
 pub mod token;
+pub mod top;
 pub mod watch;
 pub mod workers;
 

@@ -12,5 +12,8 @@ mod faults;
 mod fetch;
 mod follow;
 mod sandbox;
+#[path = "../longhaul/screen.rs"]
+mod screen;
 mod settings;
 mod support;
+mod top;

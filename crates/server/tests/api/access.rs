@@ -7,6 +7,7 @@ use longhaul::{
     types::{
         ErrorCode, JobId, Scope, State,
         body::{BulkRequest, SubmitRequest},
+        event::EventFilter,
         token::{TokenMade, TokenRequest},
     },
 };
@@ -186,7 +187,7 @@ async fn events_are_of_ones_own_jobs() {
     let rig = rig(|options| options).await;
     let anna = client(&rig, "anna", &PLAIN).await;
     let ben = client(&rig, "ben", &PLAIN).await;
-    let mut events = ben.events(&[]).await.unwrap();
+    let mut events = ben.events(&EventFilter::default()).await.unwrap();
     let held = SubmitRequest {
         held: true,
         ..request("test.echo", json!({}))
@@ -217,7 +218,7 @@ async fn streams(rig: &Rig, client: &Client) -> Vec<Events> {
     };
     let id: JobId = client.submit(&held).await.unwrap().job_id;
     let streams = vec![
-        client.events(&[]).await.unwrap(),
+        client.events(&EventFilter::default()).await.unwrap(),
         client.job_events(&id).await.unwrap(),
     ];
     assert!(rig.handle.connections() > 1);
@@ -412,12 +413,15 @@ async fn an_owner_has_some_streams_and_some_pending_jobs() {
     };
     let rig = rig(|options| options.access_limits(limits)).await;
     let anna = client(&rig, "anna", &PLAIN).await;
-    let first = anna.events(&[]).await.unwrap();
-    let _second = anna.events(&[]).await.unwrap();
-    assert_eq!(code(anna.events(&[]).await), ErrorCode::OwnerLimit);
+    let first = anna.events(&EventFilter::default()).await.unwrap();
+    let _second = anna.events(&EventFilter::default()).await.unwrap();
+    assert_eq!(
+        code(anna.events(&EventFilter::default()).await),
+        ErrorCode::OwnerLimit
+    );
     drop(first);
     within(async {
-        while anna.events(&[]).await.is_err() {
+        while anna.events(&EventFilter::default()).await.is_err() {
             tokio::task::yield_now().await;
         }
     })

@@ -7,6 +7,7 @@ use longhaul::{
     types::{
         ErrorCode, Problem,
         body::{DashboardLink, DashboardSession},
+        event::EventFilter,
     },
 };
 use longhaul_client::{Client, Token};
@@ -260,7 +261,7 @@ async fn a_link_lasts_a_minute_and_a_session_twelve_hours() {
 
     clock.advance(Duration::from_hours(12) - Duration::from_secs(2));
     page.counts().await.unwrap();
-    let mut events = page.events(&[]).await.unwrap();
+    let mut events = page.events(&EventFilter::default()).await.unwrap();
     clock.advance(Duration::from_secs(2));
     // What the session opened ends with it.
     assert!(matches!(within(events.next()).await, Ok(None) | Err(_)));
@@ -274,7 +275,7 @@ async fn a_session_ends_when_it_says_so_and_no_other_does() {
     let rig = Rig::tcp().await;
     let (one, session) = begin(&link(&rig.client).await).await;
     let (two, _) = begin(&link(&rig.client).await).await;
-    let mut events = one.events(&[]).await.unwrap();
+    let mut events = one.events(&EventFilter::default()).await.unwrap();
     let http = bare().build().unwrap();
     let end = |token: &str| {
         let delete = http.delete(rig.url("/api/v1/dashboard/sessions"));

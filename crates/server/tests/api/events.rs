@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use longhaul::types::{EventKind, JobId, State};
+use longhaul::types::{EventKind, JobId, State, event::EventFilter};
 use longhaul_client::{Events, Heard, Update};
 use longhaul_server::{Options, Server};
 use serde_json::json;
@@ -55,7 +55,7 @@ async fn cancel_and_removal_are_told() {
         ..request("test.echo", json!({}))
     };
     let id = rig.client.submit(&held).await.unwrap().job_id;
-    let mut all = rig.client.events(&[]).await.unwrap();
+    let mut all = rig.client.events(&EventFilter::default()).await.unwrap();
     rig.client.cancel(&id).await.unwrap();
     rig.client.remove(&id).await.unwrap();
     let state = State::Cancelled;
@@ -67,7 +67,11 @@ async fn cancel_and_removal_are_told() {
 #[tokio::test]
 async fn all_events_come_by_kind() {
     let rig = Rig::new().await;
-    let mut gates = rig.client.events(&["test.gate".to_owned()]).await.unwrap();
+    let filter = EventFilter {
+        kinds: vec!["test.gate".to_owned()],
+        ..EventFilter::default()
+    };
+    let mut gates = rig.client.events(&filter).await.unwrap();
     let echo = rig.submit("test.echo", json!({})).await;
     within(rig.client.wait(&echo)).await.unwrap();
     let gate = rig.submit("test.gate", json!({})).await;
@@ -82,7 +86,7 @@ async fn all_events_come_by_kind() {
 #[tokio::test]
 async fn whoever_does_not_read_misses_some_and_is_told() {
     let rig = Rig::new().await;
-    let mut all = rig.client.events(&[]).await.unwrap();
+    let mut all = rig.client.events(&EventFilter::default()).await.unwrap();
     let id = rig.submit("test.gate", json!({})).await;
     rig.until(&id, State::Running).await;
     let mut follow = rig.client.follow(&id);
@@ -322,7 +326,7 @@ async fn a_follower_does_not_wait_for_ever() {
 async fn a_stop_ends_streams_also_of_who_does_not_read() {
     let rig = Rig::with(|options| options.grace(Duration::from_millis(100))).await;
     let deaf = raw::unix(&rig, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    let mut events = rig.client.events(&[]).await.unwrap();
+    let mut events = rig.client.events(&EventFilter::default()).await.unwrap();
     let many = (0..6000)
         .map(|_| longhaul::NewJob::raw("test.echo", "{}").start(longhaul::model::Start::Held));
     rig.engine.submit_many(many.collect()).await.unwrap();

@@ -73,7 +73,11 @@ async fn a_server_that_nobody_needs_stops_after_a_minute() {
 #[tokio::test]
 async fn a_client_keeps_the_server() {
     let (rig, clock) = impatient().await;
-    let mut events = rig.client.events(&[]).await.unwrap();
+    let mut events = rig
+        .client
+        .events(&longhaul::types::event::EventFilter::default())
+        .await
+        .unwrap();
     for _ in 0..40 {
         tick(&clock).await;
     }

@@ -34,7 +34,10 @@ async fn busy(rig: &Rig) -> longhaul_client::Events {
     }
     let gate = rig.submit("test.gate", json!({})).await;
     rig.until(&gate, State::Running).await;
-    rig.client.events(&[]).await.unwrap()
+    rig.client
+        .events(&longhaul::types::event::EventFilter::default())
+        .await
+        .unwrap()
 }
 
 /// The value of the sample that begins so.

@@ -95,7 +95,11 @@ async fn a_schedule_submits_by_itself() {
         every: Some(1.0),
         ..nightly()
     };
-    let mut events = rig.client.events(&[]).await.unwrap();
+    let mut events = rig
+        .client
+        .events(&longhaul::types::event::EventFilter::default())
+        .await
+        .unwrap();
     rig.client.put_schedule("often", &often).await.unwrap();
     within(async {
         while rig.client.schedule("often").await.unwrap().submitted < 2 {

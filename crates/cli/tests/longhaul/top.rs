@@ -1,0 +1,208 @@
+//! `longhaul top`, as a person at a terminal uses it.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::{
+    screen::Screen,
+    support::{Lab, eventually, signal},
+};
+
+/// `longhaul top` on a terminal of 24 lines and 100 columns.
+fn top(lab: &Lab, args: &str) -> Screen {
+    let mut command = lab.program("/usr/bin/script");
+    command.env("TERM", "xterm-256color");
+    let program = Path::new(env!("CARGO_BIN_EXE_longhaul"));
+    Screen::start(command, program, &format!("top {args}"), (24, 100))
+}
+
+fn quits(mut screen: Screen) {
+    screen.press("q");
+    assert_eq!(screen.ends().code(), Some(0));
+    assert!(!screen.is_taken(), "the terminal is given back");
+}
+
+#[test]
+fn a_job_is_watched_cancelled_and_run_again() {
+    let lab = Lab::new();
+    let mut screen = top(&lab, "");
+    let empty = screen.sees("No jobs yet");
+    assert!(
+        empty.contains("longhaul run -- sleep 60") && empty.contains("live"),
+        "{empty}"
+    );
+    assert!(screen.is_taken());
+    let go = lab.path("go");
+    let script = format!(
+        "echo '25%'; while ! [ -e '{}' ]; do sleep 0.05; done; echo '75%'; exec sleep 600",
+        go.display()
+    );
+    let started = lab.run(&[
+        "run",
+        "--background",
+        "--id",
+        "film",
+        "--progress-pattern",
+        r"(\d+)%",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    started.code(0);
+    let quarter = screen.sees("███░░░░░░░░░");
+    assert!(
+        quarter.contains("film") && quarter.contains("1 running"),
+        "{quarter}"
+    );
+    std::fs::write(go, "").expect("written");
+    screen.sees("█████████░░░");
+    screen.press("c");
+    screen.sees("Cancel film? y: yes");
+    screen.press("n");
+    screen.until("the question is gone", |text| {
+        !text.contains("Cancel film?")
+    });
+    assert_eq!(lab.state("film"), "running");
+    screen.press("cy");
+    screen.sees("film is being cancelled");
+    screen.sees("1 cancelled");
+    assert_eq!(lab.state("film"), "cancelled");
+    screen.press("c");
+    screen.sees("film has ended already");
+    screen.press("r");
+    screen.sees("Run film again?");
+    screen.press("y");
+    screen.sees("1 running");
+    assert_eq!(lab.state("film"), "running");
+    quits(screen);
+    lab.run(&["cancel", "film"]).code(0);
+}
+
+#[test]
+fn an_open_job_shows_where_it_stands_and_its_log_as_it_grows() {
+    let lab = Lab::new();
+    let go = lab.path("go");
+    let evil = r"printf '\033]0;owned\007x \342\200\256abc\n'";
+    let script = format!(
+        "{evil}; while ! [ -e '{}' ]; do sleep 0.05; done; echo second; exit 3",
+        go.display()
+    );
+    let id = lab.script(&script);
+    let mut screen = top(&lab, "");
+    screen.sees("longhaul.run");
+    screen.press("\r");
+    let overview = screen.sees("submitted");
+    assert!(
+        overview.contains(&id) && overview.contains("started"),
+        "{overview}"
+    );
+    screen.press("3");
+    screen.sees("x \\u{202e}abc");
+    assert!(!screen.text().contains("second"));
+    std::fs::write(go, "").expect("written");
+    screen.sees("second");
+    screen.press("\t");
+    let failed = screen.until("it failed", |text| {
+        text.contains("✗ failed") && text.contains("error")
+    });
+    assert!(
+        failed.contains("exit code 3") || failed.contains("code 3"),
+        "{failed}"
+    );
+    screen.press("\u{1b}");
+    screen.sees("1 failed");
+    let bytes = screen.bytes();
+    let title = bytes.windows(4).any(|four| four == b"\x1b]0;");
+    assert!(!title, "the log has set the terminal's title");
+    quits(screen);
+}
+
+#[test]
+fn a_filter_is_changed_and_a_wrong_one_is_explained() {
+    let lab = Lab::new();
+    lab.run(&["run", "--id", "good", "--", "true"]).code(0);
+    lab.run(&["run", "--id", "bad", "--", "false"]).code(1);
+    let mut screen = top(&lab, "state:failed");
+    let failed = screen.sees("/ state:failed (1)");
+    assert!(
+        failed.contains("bad") && !failed.contains("good"),
+        "{failed}"
+    );
+    screen.press("/\u{15}state:gone\r");
+    screen.sees("state:gone");
+    let wrong = screen.sees("cancelled");
+    assert!(wrong.contains("state:gone"), "{wrong}");
+    screen.press("\u{15}state:completed\r");
+    let completed = screen.sees("/ state:completed (1)");
+    assert!(!completed.contains("bad "), "{completed}");
+    screen.sees("good");
+    screen.press("\u{1b}");
+    screen.until("all jobs", |text| {
+        text.contains("good") && text.contains("bad ")
+    });
+    quits(screen);
+}
+
+#[test]
+fn a_server_that_is_killed_is_said_to_be_away_and_comes_back() {
+    let lab = Lab::new();
+    let mut screen = top(&lab, "");
+    screen.sees("live");
+    let id = lab.script("exec sleep 600");
+    screen.sees("1 running");
+    lab.kill_server();
+    // A local server is started again by itself, and the job goes on.
+    screen.until("reconnecting, then live", |text| text.contains("live"));
+    eventually("the job runs again", || {
+        lab.server().is_some() && lab.state(&id) == "running"
+    });
+    screen.sees("live");
+    screen.press("p");
+    screen.sees("paused at");
+    lab.run(&["cancel", &id]).code(0);
+    eventually("it has ended", || lab.state(&id) == "cancelled");
+    assert!(screen.text().contains("1 running"), "what is paused stays");
+    screen.press("p");
+    screen.sees("1 cancelled");
+    quits(screen);
+}
+
+#[test]
+fn the_terminal_is_given_back_also_after_control_c_and_a_termination() {
+    let lab = Lab::new();
+    let mut screen = top(&lab, "");
+    screen.sees("live");
+    screen.press("?");
+    screen.sees("quit; jobs go on");
+    screen.press("\u{3}");
+    assert_eq!(screen.ends().code(), Some(0));
+    assert!(!screen.is_taken());
+    let mut screen = top(&lab, "");
+    screen.sees("live");
+    signal(screen.pid(), Signal::TERM);
+    assert_eq!(screen.ends().code(), Some(130));
+    assert!(!screen.is_taken());
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use_instead() {
+    let lab = Lab::new();
+    let refused = lab.run(&["top"]).code(2);
+    assert!(refused.stderr.contains("longhaul jobs"), "{refused:?}");
+    let mut command = lab.program("/usr/bin/script");
+    command.env("TERM", "dumb");
+    let mut dumb = Screen::start(
+        command,
+        Path::new(env!("CARGO_BIN_EXE_longhaul")),
+        "top",
+        (24, 80),
+    );
+    assert_eq!(dumb.ends().code(), Some(2));
+    assert!(dumb.text().contains("longhaul jobs"), "{}", dumb.text());
+    // What is wrong is said before the screen is taken.
+    let mut wrong = top(&lab, "state:gone");
+    assert_eq!(wrong.ends().code(), Some(2));
+    assert!(wrong.text().contains("state:gone"), "{}", wrong.text());
+}
