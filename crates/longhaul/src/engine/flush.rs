@@ -12,7 +12,7 @@ use crate::store::Write;
 /// Time between two writes, in which reports are gathered.
 const GATHER: Duration = Duration::from_millis(250);
 /// Time in which reports are gathered after a pause: what a handler says in one breath goes together.
-const BREATH: Duration = Duration::from_millis(2);
+const BREATH: Duration = Duration::from_millis(1);
 /// Jobs written in one go.
 const BATCH: usize = 512;
 

@@ -1,8 +1,8 @@
 //! What followers cost: memory a client, latency of events, and what they take from submissions.
 //!
-//!     cargo run --release -p longhaul-server --example followers -- [CLIENTS]
+//!     cargo run --release -p longhaul-server --example followers -- [CLIENTS [streams|sockets]]
 //!
-//! The server is a process of its own, as it is beside its clients in use. Every client must get the job's end, or the
+//! With a kind, only the memory of a client of that kind. The server is a process of its own, as it is beside its clients in use. Every client must get the job's end, or the
 //! program fails; the other figures are printed as they are.
 #![expect(clippy::unwrap_used, reason = "a measurement that fails says where")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -55,10 +55,20 @@ fn main() {
         return;
     }
     let clients = first.map_or(5000, |first| first.parse().unwrap());
-    runtime.block_on(measure(clients));
+    match args.next().as_deref() {
+        None => runtime.block_on(async {
+            events_and_submissions().await;
+            memory(Kind::Stream, clients).await;
+            memory(Kind::Socket, clients).await;
+        }),
+        Some("streams") => runtime.block_on(memory(Kind::Stream, clients)),
+        Some("sockets") => runtime.block_on(memory(Kind::Socket, clients)),
+        Some(other) => panic!("no kind of client: {other}"),
+    }
 }
 
-async fn measure(clients: usize) {
+/// How long events take to a few, and what a thousand take from submissions.
+async fn events_and_submissions() {
     let bench = Bench::start().await;
     for kind in [Kind::Stream, Kind::Socket] {
         let job = bench.busy(50, 400).await;
@@ -78,26 +88,26 @@ async fn measure(clients: usize) {
         "submissions a second: {without:.0} without, {with:.0} with {FOLLOWERS} followers of a busy job, {:.2} x (target 0.9)",
         with / without
     );
-    drop(bench);
-    for kind in [Kind::Stream, Kind::Socket] {
-        // A process of its own each: what the other kind left in memory would be taken again.
-        let bench = Bench::start().await;
-        let before = bench.memory();
-        let job = bench.busy(40, 500).await;
-        let crowd = bench.follow(&job, kind, clients).await;
-        let quiet = bench.memory().saturating_sub(before);
-        bench.go().await;
-        let ended = crowd.end().await;
-        // The most that it ever had, of which a part was the job's.
-        let busy = bench.peak().saturating_sub(before);
-        let each = |bytes: u64| bytes as f64 / 1024.0 / clients as f64;
-        println!(
-            "{}, {clients} followers: {:.1} KiB each while all is quiet, {:.1} KiB at most (target 40); {ended}",
-            kind.name(),
-            each(quiet),
-            each(busy)
-        );
-    }
+}
+
+/// What so many clients of a kind cost, in a server of their own: what the other kind left in memory would be taken again.
+async fn memory(kind: Kind, clients: usize) {
+    let bench = Bench::start().await;
+    let before = bench.memory();
+    let job = bench.busy(40, 500).await;
+    let crowd = bench.follow(&job, kind, clients).await;
+    let quiet = bench.memory().saturating_sub(before);
+    bench.go().await;
+    let ended = crowd.end().await;
+    // The most that it ever had, of which a part was the job's.
+    let busy = bench.peak().saturating_sub(before);
+    let each = |bytes: u64| bytes as f64 / 1024.0 / clients as f64;
+    println!(
+        "{}, {clients} followers: {:.1} KiB each while all is quiet, {:.1} KiB at most (target 40); {ended}",
+        kind.name(),
+        each(quiet),
+        each(busy)
+    );
 }
 
 /// A server in a process of its own.

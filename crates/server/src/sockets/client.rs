@@ -5,7 +5,13 @@
 //! told `missed` and where each job that it follows stands. So a client that reads slowly is behind by a bounded number of
 //! bounded messages; one that reads nothing answers no ping, and is disconnected.
 
-use std::{collections::BTreeMap, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{
     Stream, StreamExt,
@@ -43,21 +49,40 @@ const EVENT: usize = 64 << 10;
 /// The time in which a client that is behind gets nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves a client that was let in, until it goes, its rights end or the server stops.
-pub(super) fn serve(app: &Arc<App>, socket: &SocketRef) {
-    let Some(caller) = socket.extensions.get::<Caller>() else {
-        // Only a namespace without a check could lack it.
-        let _ = socket.clone().disconnect();
-        return;
-    };
+/// What a client asks for, from the moment it is let in.
+pub(super) struct Asks {
+    requests: Mutex<Option<mpsc::Receiver<Asked>>>,
+    gone: CancellationToken,
+}
+
+/// Hears a client that is let in. It may ask as soon as it is told so, which the protocol's library does before it calls
+/// [`serve`]: what came before somebody listened would be lost without an answer.
+pub(super) fn hear(app: &App, socket: &SocketRef, caller: &Caller) {
     let gone = CancellationToken::new();
     let (sender, requests) = mpsc::channel(REQUESTS);
     listen(socket, &sender, &gone);
-    let guest = Guest::of(&caller);
-    socket.join(guest.room());
+    let guest = Guest::of(caller);
     for system in &app.socket_events {
         system.connected(socket, &guest);
     }
+    let requests = Mutex::new(Some(requests));
+    socket.extensions.insert(Arc::new(Asks { requests, gone }));
+}
+
+/// Serves a client that was let in, until it goes, its rights end or the server stops.
+pub(super) fn serve(app: &Arc<App>, socket: &SocketRef) {
+    let caller = socket.extensions.get::<Caller>();
+    let asks = socket.extensions.get::<Arc<Asks>>();
+    let (Some(caller), Some(asks)) = (caller, asks) else {
+        // Only a namespace without a check could lack them.
+        let _ = socket.clone().disconnect();
+        return;
+    };
+    let requests = asks.requests.lock();
+    let Some(requests) = requests.unwrap_or_else(PoisonError::into_inner).take() else {
+        return;
+    };
+    socket.join(Guest::of(&caller).room());
     let open = app.metrics.open_stream();
     let client = Client {
         app: Arc::clone(app),
@@ -73,7 +98,7 @@ pub(super) fn serve(app: &Arc<App>, socket: &SocketRef) {
         let _open = open;
         tokio::select! {
             biased;
-            () = gone.cancelled() => {}
+            () = asks.gone.cancelled() => {}
             // The connection closes, by which clients know to come again.
             () = app.stopping.cancelled() => {}
             () = caller.ended() => turn_away(&socket).await,

@@ -141,6 +141,7 @@ fn admit(app: &App, socket: &SocketRef, auth: Option<&Value>) -> Result<(), Refu
     caller.count_request()?;
     // Counted for as long as the socket lives.
     socket.extensions.insert(Arc::new(caller.open_stream()?));
+    client::hear(app, socket, &caller);
     socket.extensions.insert(caller);
     Ok(())
 }

@@ -38,7 +38,7 @@ pub trait SocketEvents: Send + Sync + 'static {
         let _ = io;
     }
 
-    /// A client was let in at `/`: add the events that it may send.
+    /// A client is let in at `/`: add the events that it may send. It is told so after this, and can be sent nothing before.
     fn connected(&self, socket: &SocketRef, guest: &Guest);
 }
 

@@ -421,3 +421,30 @@ async fn a_system_adds_events_of_its_own() {
     }
     rig.stop().await;
 }
+
+/// Takes its time before it listens to a client.
+struct Slow;
+
+impl SocketEvents for Slow {
+    fn connected(&self, socket: &SocketRef, _: &Guest) {
+        std::thread::sleep(Duration::from_millis(100));
+        socket.on("slow:ask", async move |ack: AckSender| {
+            ack.send(&json!({"heard": true})).unwrap();
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_as_soon_as_it_is_let_in_is_heard() {
+    let rig = Rig::with(|options| {
+        options
+            .tcp(([127, 0, 0, 1], 0).into())
+            .token(AdminToken::new(TOKEN).unwrap())
+            .socket_events(Slow)
+    })
+    .await;
+    let mut socket = rig.socket().await;
+    let answer = within(socket.ask("slow:ask", json!(null))).await;
+    assert_eq!(answer, json!({"heard": true}));
+    rig.stop().await;
+}
