@@ -104,14 +104,13 @@ pub(crate) fn no_method(request: &Request) -> Refusal {
 }
 
 /// What every answer carries: nothing is guessed from content, nothing kept by caches unless a route says so.
-pub(crate) async fn harden(mut response: Response) -> Response {
+pub(crate) fn harden(response: &mut Response) {
     const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
     let headers = response.headers_mut();
     headers.insert(NOSNIFF, HeaderValue::from_static("nosniff"));
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 /// What a panic in a route becomes.

@@ -17,9 +17,8 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use longhaul::Store;
@@ -236,11 +235,14 @@ impl Access {
 }
 
 /// Lets a request in to a route that it may use, or refuses it before anything of it is looked at.
-pub(crate) async fn guard(
-    State(app): State<Arc<App>>,
+pub(crate) async fn guard<F>(
+    app: &App,
     mut request: Request,
-    next: Next,
-) -> Response {
+    inside: impl FnOnce(Request) -> F,
+) -> Response
+where
+    F: Future<Output = Response>,
+{
     let Some(peer) = request.extensions().get::<Peer>().copied() else {
         return Refusal::new(ErrorCode::Internal, "a request came by no door").into_response();
     };
@@ -252,7 +254,7 @@ pub(crate) async fn guard(
         return match access.admit_visitor(peer, request.headers()) {
             Ok(visitor) => {
                 request.extensions_mut().insert(visitor);
-                next.run(request).await
+                inside(request).await
             }
             Err(refusal) => stranger(access, peer, &request, refusal),
         };
@@ -261,7 +263,7 @@ pub(crate) async fn guard(
     let template = matched.as_ref().map(MatchedPath::as_str);
     let place = place(request.method(), template, request.uri().path());
     if place == Place::Route(Right::None) {
-        return next.run(request).await;
+        return inside(request).await;
     }
     let caller = match access.admit(peer, request.headers()) {
         Ok(caller) => caller,
@@ -281,7 +283,7 @@ pub(crate) async fn guard(
     let line = Line::begin(&caller, method, template.unwrap_or_default(), path);
     let response = if caller.has(right) {
         request.extensions_mut().insert(caller);
-        next.run(request).await
+        inside(request).await
     } else {
         missing(right).into_response()
     };

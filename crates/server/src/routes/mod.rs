@@ -14,43 +14,36 @@ mod queues;
 mod schedules;
 mod serve;
 mod statistics;
+mod through;
 mod tokens;
 mod workers;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
     Router,
-    extract::{MatchedPath, Request, State},
-    http::{Method, Uri},
-    middleware::{Next, from_fn_with_state, map_response},
-    response::{IntoResponse, Response},
+    http::Uri,
+    middleware::from_fn_with_state,
     routing::{delete, get, post},
 };
 pub(crate) use job::find;
 use longhaul::{Engine, clock::SharedClock};
-use longhaul_types::{ErrorCode, FilterNames, Timestamp};
+use longhaul_types::{FilterNames, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument as _;
 
+use self::through::through;
 use crate::{
-    Admission, Door, Metrics, Right, SocketEvents, StopReason, Traces,
-    access::{self, Access},
-    answer::{Refusal, harden, no_route, panicked},
+    Admission, Metrics, Right, SocketEvents, StopReason, Traces,
+    access::Access,
+    answer::no_route,
     dashboard::{Place, asset, shell},
     live::Live,
-    metrics::OTHER,
     options::Limits,
     sockets,
-    trace::{REQUEST_ID, TRACEPARENT, Traceparent, request_id},
 };
 
 /// Every route: method, path, and the right it needs. What is not here is not there: the guard refuses it. Beside them is
@@ -247,76 +240,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics::metrics))
         .merge(sockets::routes(&app))
         .fallback(async |uri: Uri| no_route(&uri))
-        .layer(from_fn_with_state(Arc::clone(&app), trace))
-        .layer(from_fn_with_state(Arc::clone(&app), refuse_when_draining))
-        .layer(from_fn_with_state(Arc::clone(&app), access::guard))
-        .layer(map_response(harden))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::clone(&app), log))
+        .layer(from_fn_with_state(Arc::clone(&app), through))
         .with_state(app)
-}
-
-/// A server that is about to stop takes nothing more: what it took would wait for the next one, unseen.
-async fn refuse_when_draining(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if app.draining.load(Ordering::SeqCst) && request.uri().path() != "/health/live" {
-        return Refusal::new(ErrorCode::Unavailable, "the server stops; start it again")
-            .into_response();
-    }
-    next.run(request).await
-}
-
-/// Follows requests that may change something. Behind the guard: a stranger begins no trace.
-async fn trace(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let Some(traces) = app.traces.as_ref().filter(|_| !request.method().is_safe()) else {
-        return next.run(request).await;
-    };
-    let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or(OTHER, MatchedPath::as_str);
-    let parent = request.headers().get(TRACEPARENT);
-    let parent = parent.and_then(|value| value.to_str().ok());
-    let trace = traces.begin(known(request.method()), route, parent);
-    if let Some(traceparent) = trace.traceparent() {
-        request.extensions_mut().insert(Traceparent(traceparent));
-    }
-    let response = next.run(request).await;
-    trace.end(response.status().as_u16());
-    response
-}
-
-/// The access log: who came by which door and what they got, at level debug, as polling would drown the rest; changes are in
-/// the audit. No query and no header, as those may hold secrets. The request's id stands in every line that is written for
-/// it, and in its answer.
-async fn log(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
-    let mut response = answer_logged(&app, request, next).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
-}
-
-async fn answer_logged(app: &App, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let door = request.extensions().get::<Door>().copied();
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    let took = began.elapsed();
-    let route = route.as_ref().map_or(OTHER, MatchedPath::as_str);
-    app.metrics.answered(known(&method), route, status, took);
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(target: "longhaul::access", ?door, %method, path, status, micros);
-    response
-}
-
-/// The method as a label: one that routes have, for anybody can make others up.
-fn known(method: &Method) -> &'static str {
-    let methods = ["GET", "POST", "PUT", "DELETE", "HEAD"];
-    let found = methods.into_iter().find(|name| method == name);
-    found.unwrap_or(OTHER)
 }
