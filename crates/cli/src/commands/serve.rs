@@ -21,6 +21,7 @@ use longhaul_server::{
     webhook,
 };
 use longhaul_walrus::cache::Cache;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -38,6 +39,8 @@ const IDLE: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two tries to take the lock.
 const LOOK: Duration = Duration::from_millis(20);
+/// Files that a full server has open: twice its connections, for its database, its jobs and their programs.
+const DESCRIPTORS: u64 = 16_384;
 /// The target of the lines that say who changed what.
 const AUDIT: &str = "longhaul::audit";
 /// A log of a background server that is larger when the next one starts is put aside.
@@ -155,6 +158,7 @@ pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let data = DataDir::open(&settings.data_dir()?)?;
     leave_caller(args.on_demand)?;
     start_log(args.log_format);
+    raise_descriptors();
     tracing::info!(
         pid = std::process::id(),
         build = args.build_id.as_deref().unwrap_or(BUILD),
@@ -189,6 +193,30 @@ fn inherited() -> Vec<i32> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|descriptor| *descriptor > 2)
         .collect()
+}
+
+/// Has as many files be open at a time as a full server needs, as far as the system allows. Not more: programs that jobs run
+/// take the limit over, and some walk through all of it.
+fn raise_descriptors() {
+    let limits = getrlimit(Resource::Nofile);
+    let soft = limits.current.unwrap_or(u64::MAX);
+    let hard = limits.maximum.unwrap_or(u64::MAX);
+    let raised = soft.max(hard.min(DESCRIPTORS));
+    let wanted = Rlimit {
+        current: Some(raised),
+        maximum: limits.maximum,
+    };
+    let have = if raised == soft || setrlimit(Resource::Nofile, wanted).is_ok() {
+        raised
+    } else {
+        soft
+    };
+    if have < DESCRIPTORS {
+        tracing::warn!(
+            "only {have} files may be open at a time, and every client is one: raise the limit to {DESCRIPTORS} \
+             (ulimit -n, or LimitNOFILE= of a service)"
+        );
+    }
 }
 
 /// One line an event, on standard error; which ones, `LONGHAUL_LOG` says.

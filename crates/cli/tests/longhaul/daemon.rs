@@ -366,3 +366,28 @@ fn a_descriptor_of_the_caller_is_closed_in_the_foreground_too() {
     let theirs = fs::read_link(format!("/proc/{}/fd/{number}", server.pid())).unwrap_or_default();
     assert_ne!(own, theirs);
 }
+
+#[test]
+fn the_server_may_open_as_many_files_as_it_needs_or_says_so() {
+    let limit = |pid: i32| {
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).expect("limits");
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let words: Vec<&str> = line.expect("a limit").split_whitespace().collect();
+        words[3].parse::<u64>().expect("a number")
+    };
+    let started = |script: &str| {
+        let lab = Lab::new();
+        let script = format!("{script}; exec '{}' jobs", env!("CARGO_BIN_EXE_longhaul"));
+        done(lab.program("/bin/sh").args(["-c", &script])).code(0);
+        lab
+    };
+    let me = i32::try_from(std::process::id()).expect("a small number");
+    let lab = started("ulimit -Sn 512");
+    assert!(limit(lab.server_pid()) >= limit(me).min(16_384));
+    let lab = started("ulimit -n 512");
+    assert_eq!(limit(lab.server_pid()), 512);
+    let log = lab.log();
+    assert!(log.contains("only 512 files may be open"), "{log}");
+}
