@@ -3,6 +3,7 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::Path,
 };
 
 use crate::support::{Lab, Running, done, eventually};
@@ -174,4 +175,29 @@ fn programs_are_not_run_for_who_comes_over_tcp() {
         serde_json::json!([])
     );
     assert!(!made.exists());
+}
+
+#[test]
+fn every_test_that_the_list_of_promises_names_is_there() {
+    fn sources(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                sources(&path, into);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                *into += &fs::read_to_string(&path).expect("a source");
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut code = String::new();
+    sources(&root.join("crates"), &mut code);
+    sources(&root.join("systems"), &mut code);
+    let page = fs::read_to_string(root.join("docs/safety.md")).expect("the list");
+    let names = page.split('`').skip(1).step_by(2);
+    let names: Vec<&str> = names.filter(|name| name.contains('_')).collect();
+    assert!(names.len() > 60, "{names:?}");
+    for name in names {
+        assert!(code.contains(&format!("fn {name}(")), "there is no {name}");
+    }
 }
