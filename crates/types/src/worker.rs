@@ -58,6 +58,9 @@ pub struct WorkerKind {
     /// Waits between attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<WorkerBackoff>,
+    /// How long what its jobs leave is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<WorkerRetention>,
 }
 
 /// Waits between attempts: random, up to a bound that doubles with each attempt.
@@ -69,6 +72,31 @@ pub struct WorkerBackoff {
     pub first: f64,
     /// Bound of every wait, in seconds.
     pub cap: f64,
+}
+
+/// Seconds for which what a job leaves is kept after its end: 30 days when missing, the log 7 days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct WorkerRetention {
+    /// A completed job, with its items and files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<f64>,
+    /// A failed job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<f64>,
+    /// A cancelled job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancelled: Option<f64>,
+    /// The log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<f64>,
+    /// The result.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<f64>,
+    /// The last progress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<f64>,
 }
 
 /// Answer to a worker that has joined, status 201.

@@ -89,7 +89,7 @@ impl Engine {
     /// When a job should end that is submitted now; none when that is not known.
     pub async fn estimate_new(&self, job: &NewJob) -> Option<Timestamp> {
         let core = &self.core;
-        let registered = core.registry.get(&job.kind)?;
+        let kind = core.kinds.get(&job.kind)?;
         let usual = core.history.usual(&job.kind, Duration::ZERO)?;
         let now = core.clock.now();
         let due = match job.start {
@@ -98,17 +98,19 @@ impl Engine {
             Start::After(wait) => now + wait,
             Start::Held => return None,
         };
-        let queue = job.queue.as_deref().unwrap_or(&registered.policy.queue);
-        let wait = core.wait_of(queue, now).await?;
+        let queue = job.queue.as_deref().unwrap_or(&kind.queue);
+        let wait = core.wait_of(&job.kind, queue, now).await?;
         Some(due.max(now + wait) + usual)
     }
 }
 
 impl Core {
-    /// How long a job that comes last waits for a slot of this process.
-    async fn wait_of(&self, queue: &str, now: Timestamp) -> Option<Duration> {
-        let slots = self.slots.get(queue).copied().filter(|slots| *slots > 0)?;
-        if self.is_paused(queue) {
+    /// How long a job of a kind that comes last waits for a slot, here or with a remote worker.
+    async fn wait_of(&self, kind: &str, queue: &str, now: Timestamp) -> Option<Duration> {
+        let own = self.registry.get(kind).and_then(|_| self.slots.get(queue));
+        let own = own.copied().unwrap_or(0);
+        let slots = own.saturating_add(self.roster.slots(kind, queue, now));
+        if slots == 0 || self.is_paused(queue) {
             return None;
         }
         let counts = self.recent_counts(now).await?;

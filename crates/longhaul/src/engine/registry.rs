@@ -47,10 +47,7 @@ impl Registered {
             max_attempts: policy.max_attempts,
             attempt_timeout: policy.attempt_timeout,
             timeout: policy.timeout,
-            sweep_after: policy
-                .retention
-                .next_after(longhaul_types::State::Completed, None)
-                .unwrap_or_default(),
+            retention: policy.retention.clone(),
         }
     }
 }

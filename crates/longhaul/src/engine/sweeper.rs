@@ -56,9 +56,8 @@ pub(crate) async fn sweep_once(core: &Core) -> Result<(), Error> {
 }
 
 fn plan(core: &Core, due: &Due, now: Timestamp) -> Sweep {
-    let default = Retention::default();
-    let registered = core.registry.get(&due.kind);
-    let retention = registered.map_or(&default, |registered| &registered.policy.retention);
+    let kind = core.kinds.get(&due.kind);
+    let retention = kind.map_or_else(Retention::default, |kind| kind.retention);
     let age = now.since(due.ended_at);
     Sweep {
         seq: due.seq,
@@ -67,7 +66,7 @@ fn plan(core: &Core, due: &Due, now: Timestamp) -> Sweep {
         result: age >= retention.result,
         progress: age >= retention.progress,
         next: retention
-            .next_after(due.state, Some(age))
+            .next_after(due.state, age)
             .map(|after| due.ended_at + after),
     }
 }

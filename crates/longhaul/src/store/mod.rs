@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::{
     handler::Policy,
-    model::{Attempt, Claim, Detail, Illegal, Job, Scheduled, Seq, Token, WorkerId},
+    model::{Attempt, Claim, Detail, Illegal, Job, Retention, Scheduled, Seq, Token, WorkerId},
 };
 
 mod filter;
@@ -99,15 +99,14 @@ pub struct Kind {
     pub attempt_timeout: Option<Duration>,
     /// Time such a job may take as a whole.
     pub timeout: Option<Duration>,
-    /// How long after the end of one of its jobs the sweeper first has something to do.
-    pub sweep_after: Duration,
+    /// How long what its jobs leave is kept.
+    pub retention: Retention,
 }
 
 impl Kind {
     /// A kind with the policy of a handler that states none.
     pub fn new(name: impl Into<String>) -> Self {
         let policy = Policy::default();
-        let first = policy.retention.next_after(State::Completed, None);
         Self {
             name: name.into(),
             version: 1,
@@ -115,7 +114,7 @@ impl Kind {
             max_attempts: policy.max_attempts,
             attempt_timeout: policy.attempt_timeout,
             timeout: policy.timeout,
-            sweep_after: first.unwrap_or(policy.retention.completed),
+            retention: policy.retention,
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a test")]
 
 mod bulk;
+mod declared;
 mod ends;
 mod far;
 mod follow_ups;

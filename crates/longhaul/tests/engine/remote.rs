@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use longhaul::{
     Engine, NewJob,
     engine::Heard,
-    model::{Status, WorkerId},
+    model::Status,
     types::{
         ErrorCode, EventKind, Reason, State,
         worker::{
@@ -540,6 +540,10 @@ async fn a_worker_that_does_not_fit_does_not_join() {
             ErrorCode::BadRequest,
         ),
         (
+            json!({"name": "a", "kinds": [{"name": KIND, "retention": {"failed": -1}}]}),
+            ErrorCode::BadRequest,
+        ),
+        (
             json!({"name": "a", "kinds": [{"name": KIND}], "leaseSeconds": 0}),
             ErrorCode::BadRequest,
         ),
@@ -561,49 +565,6 @@ async fn a_worker_that_does_not_fit_does_not_join() {
         assert_eq!(code(joined), expected, "{text}");
     }
     assert_eq!(bench.engine.workers().await.expect("listed").len(), 2);
-}
-
-#[tokio::test]
-async fn what_a_kind_declares_holds_for_its_jobs_and_leaving_gives_them_back() {
-    let bench = bench().await;
-    let kind = json!({"name": KIND, "version": 7, "queue": "far", "maxAttempts": 9, "timeout": 60});
-    let request =
-        json!({"name": "far", "kinds": [kind, {"name": "test.script", "maxAttempts": 1}]});
-    let remote = bench.engine.remote();
-    let joined = remote.join(parse(request), None).await.expect("joined");
-    let far = Far {
-        bench: &bench,
-        remote,
-        id: WorkerId::named(joined.worker_id),
-    };
-    let id = far.submit(json!({})).await;
-    let job = far.job(&id).await;
-    assert_eq!((job.queue.as_str(), job.max_attempts), ("far", 9));
-    assert_eq!(job.timeout, Some(Duration::from_mins(1)));
-    let claimed = far.claim().await;
-    assert_eq!(
-        (claimed.args_version, claimed.deadline.is_some()),
-        (7, true)
-    );
-    // What this process runs itself is as its own handler says.
-    assert_eq!(
-        bench
-            .submit()
-            .await
-            .job()
-            .await
-            .expect("there")
-            .max_attempts,
-        3
-    );
-    far.remote.leave(&far.id).await.expect("left");
-    let back = far.job(&id).await;
-    assert_eq!((reason(&back), back.rescues), (Some(Reason::Released), 0));
-    assert_eq!(
-        code(far.remote.leave(&far.id).await),
-        ErrorCode::UnknownWorker
-    );
-    assert_eq!(bench.engine.workers().await.expect("listed").len(), 1);
 }
 
 #[tokio::test]

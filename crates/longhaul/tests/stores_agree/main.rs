@@ -286,7 +286,7 @@ async fn answer(
         Command::Advance(_) => String::new(),
         Command::Declare(name, sweep_after) => {
             let mut kind = Kind::new(*name);
-            kind.sweep_after = *sweep_after;
+            kind.retention.log = *sweep_after;
             said(&store.declare(vec![kind]).await)
         }
         Command::Join(name, lease) => said(&store.join(&WorkerId::named(*name), *lease, now).await),

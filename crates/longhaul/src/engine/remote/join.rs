@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use longhaul_types::worker::{JoinAnswer, JoinRequest, WorkerKind, WorkerPlace, WorkerView};
+use longhaul_types::worker::{
+    JoinAnswer, JoinRequest, WorkerKind, WorkerPlace, WorkerRetention, WorkerView,
+};
 
 use super::{
     super::{
@@ -21,7 +23,7 @@ use super::{
 use crate::{
     context::Held,
     handler::DEFAULT_QUEUE,
-    model::{Claim, Seq, Status, WorkerId},
+    model::{Claim, Retention, Seq, Status, WorkerId},
     secrets::named_in,
     store::{Claimed, Kind},
 };
@@ -281,6 +283,17 @@ fn declaration(kind: &WorkerKind) -> Result<Kind, Error> {
     if let Some(grace) = kind.grace {
         span("grace", grace)?;
     }
+    let retention = kind.retention.unwrap_or_default();
+    for (name, seconds) in [
+        ("completed", retention.completed),
+        ("failed", retention.failed),
+        ("cancelled", retention.cancelled),
+        ("log", retention.log),
+        ("result", retention.result),
+        ("progress", retention.progress),
+    ] {
+        span(&format!("retention.{name}"), seconds.unwrap_or_default())?;
+    }
     if let Some(backoff) = kind.backoff {
         span("backoff.first", backoff.first)?;
         span("backoff.cap", backoff.cap)?;
@@ -292,7 +305,7 @@ fn declaration(kind: &WorkerKind) -> Result<Kind, Error> {
         attempt_timeout: time("attemptTimeout", kind.attempt_timeout)?,
         timeout: time("timeout", kind.timeout)?,
         name: usual.name,
-        sweep_after: usual.sweep_after,
+        retention: Retention::from(&retention),
     })
 }
 
@@ -306,5 +319,6 @@ fn kind_of(kind: Kind) -> WorkerKind {
         timeout: kind.timeout.map(|time| time.as_secs_f64()),
         grace: None,
         backoff: None,
+        retention: Some(WorkerRetention::from(&kind.retention)),
     }
 }

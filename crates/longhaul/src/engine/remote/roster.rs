@@ -67,6 +67,17 @@ impl Roster {
         self.lock().len()
     }
 
+    /// How many jobs of this kind the living workers run at a time, of this queue.
+    pub(crate) fn slots(&self, kind: &str, queue: &str, now: Timestamp) -> u32 {
+        let workers = self.lock();
+        let able = workers.values().filter(|worker| {
+            let mut kinds = worker.about.kinds.iter();
+            worker.lives(now) && kinds.any(|known| known.name == kind)
+        });
+        let slots = able.filter_map(|worker| worker.about.queues.get(queue));
+        slots.fold(0, |sum, slots| sum.saturating_add(*slots))
+    }
+
     /// The worker, if its lease goes on.
     pub(super) fn living(&self, id: &WorkerId, now: Timestamp) -> Result<Arc<Worker>, Error> {
         let worker = self.lock().get(id).cloned();

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use longhaul_types::{
     Item, ItemCounts, ItemState, JobError, JobId, Labels, Level, LogLine, Progress, Reason, State,
-    Timestamp, body::Artifact,
+    Timestamp, body::Artifact, worker::WorkerRetention,
 };
 use rusqlite::{Error as Sqlite, Result, Row, types::Type};
 use serde_json::Value;
 
 use crate::{
-    model::{Attempt, AttemptEnd, Job, Status, WorkerId},
+    model::{Attempt, AttemptEnd, Job, Retention, Status, WorkerId},
     store::{Kind, StoredArtifact},
 };
 
@@ -220,12 +220,24 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job> {
     })
 }
 
+/// A retention as its column holds it.
+pub(super) fn retention_text(retention: &Retention) -> String {
+    serde_json::to_string(&WorkerRetention::from(retention)).unwrap_or_else(|_| "{}".to_owned())
+}
+
+fn retention(row: &Row<'_>, index: usize) -> Result<Retention> {
+    let text = row.get_ref(index)?.as_str()?;
+    let given: WorkerRetention =
+        serde_json::from_str(text).map_err(|error| convert(index, error))?;
+    Ok(Retention::from(&given))
+}
+
 /// A row of `kinds.sql`: the number of the kind's name, and the kind.
 pub(super) fn kind(row: &Row<'_>) -> Result<(i64, Kind)> {
     let kind = Kind {
         name: row.get(1)?,
         version: row.get(2)?,
-        sweep_after: maybe_span(row, 3)?.unwrap_or_default(),
+        retention: retention(row, 3)?,
         queue: row.get(4)?,
         max_attempts: row.get(5)?,
         attempt_timeout: maybe_span(row, 6)?,

@@ -387,7 +387,7 @@ impl<'c> Tx<'c> {
             let (id, kind) = row::kind(row)?;
             let known = KnownKind {
                 id,
-                sweep_after: row::millis(kind.sweep_after),
+                sweep_after: row::millis(kind.retention.first()),
             };
             self.sweep_after.insert(id, known.sweep_after);
             kinds.insert(Box::from(kind.name), known);
@@ -435,7 +435,7 @@ impl<'c> Tx<'c> {
         self.sql.get(Sql::KindDeclare)?.execute((
             id,
             kind.version,
-            row::millis(kind.sweep_after),
+            row::retention_text(&kind.retention),
             queue,
             kind.max_attempts.max(1),
             kind.attempt_timeout.map(row::millis),

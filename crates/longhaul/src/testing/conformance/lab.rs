@@ -8,7 +8,7 @@ use longhaul_types::{
 };
 
 use crate::{
-    model::{Attempt, Claim, Detail, Job, Seq, WorkerId},
+    model::{Attempt, Claim, Detail, Job, Retention, Seq, WorkerId},
     store::{
         Asked, ClaimRequest, Claimed, End, Filter, Insert, Inserted, ItemWrite, Kind, LogWrite,
         Request, Store, StoredArtifact, Write, Written,
@@ -64,11 +64,19 @@ pub(super) fn job(name: &str) -> Insert {
     }
 }
 
+/// A retention whose first part is over after this time.
+pub(super) fn first_after(log: Duration) -> Retention {
+    Retention {
+        log,
+        ..Retention::default()
+    }
+}
+
 /// A kind whose jobs are swept after [`SWEEP_AFTER`].
 pub(super) fn kind(name: &str) -> Kind {
     Kind {
         version: 1,
-        sweep_after: SWEEP_AFTER,
+        retention: first_after(SWEEP_AFTER),
         ..Kind::new(name)
     }
 }

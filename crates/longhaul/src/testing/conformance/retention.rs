@@ -5,8 +5,8 @@ use std::time::Duration;
 use longhaul_types::{Progress, State};
 
 use super::lab::{
-    KIND, Lab, OTHER, SWEEP_AFTER, artifact, at, complete, fail, id, item, job, jobs, kind, lines,
-    secs, snapshot,
+    KIND, Lab, OTHER, SWEEP_AFTER, artifact, at, complete, fail, first_after, id, item, job, jobs,
+    kind, lines, secs, snapshot,
 };
 use crate::{
     model::Seq,
@@ -80,7 +80,7 @@ pub async fn every_end_becomes_due(store: &dyn Store) {
 pub async fn each_kind_has_its_time(store: &dyn Store) {
     let lab = Lab::new(store).await;
     let longer = Kind {
-        sweep_after: Duration::from_hours(5),
+        retention: first_after(Duration::from_hours(5)),
         ..kind(OTHER)
     };
     store.declare(vec![longer]).await.expect("declare");

@@ -4,7 +4,9 @@ use longhaul_types::{Labels, Progress, Reason, State};
 
 use super::{
     all_jobs,
-    lab::{KIND, Lab, OTHER, QUEUE, at, complete, id, job, jobs, kind, secs, snapshot},
+    lab::{
+        KIND, Lab, OTHER, QUEUE, at, complete, first_after, id, job, jobs, kind, secs, snapshot,
+    },
     limits,
 };
 use crate::{
@@ -20,7 +22,7 @@ pub async fn kinds_are_known_once_declared(store: &dyn Store) {
         max_attempts: version,
         attempt_timeout: (version > 1).then(|| secs(5)),
         timeout: (version > 1).then(|| secs(50)),
-        sweep_after: secs(u64::from(version) * 7),
+        retention: first_after(secs(u64::from(version) * 7)),
         ..kind(name)
     };
     assert_eq!(store.kinds().await.expect("kinds"), []);

@@ -114,7 +114,7 @@ impl Tables {
             let after = self
                 .kinds
                 .get(&row.job.kind)
-                .map_or(SWEEP_AFTER, |kind| kind.sweep_after);
+                .map_or(SWEEP_AFTER, |kind| kind.retention.first());
             row.sweep_at = Some(at + after);
         }
         self.index(seq);

@@ -1,8 +1,8 @@
-INSERT INTO longhaul_kinds (kind, version, sweep_after, queue, max_attempts, attempt_timeout, timeout)
+INSERT INTO longhaul_kinds (kind, version, retention, queue, max_attempts, attempt_timeout, timeout)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 ON CONFLICT (kind) DO UPDATE SET
   version = excluded.version,
-  sweep_after = excluded.sweep_after,
+  retention = excluded.retention,
   queue = excluded.queue,
   max_attempts = excluded.max_attempts,
   attempt_timeout = excluded.attempt_timeout,
