@@ -34,7 +34,7 @@ pub struct Fire {
     pub revision: u64,
     /// Its jobs, each with the time it is for, in order.
     pub jobs: Vec<(Timestamp, Insert)>,
-    /// Its next time.
+    /// Its next time; none of a paused one.
     pub next_at: Option<Timestamp>,
     /// When that is to be looked at.
     pub look_at: Option<Timestamp>,
@@ -51,7 +51,7 @@ pub enum Fired {
     Done(Vec<Inserted>),
     /// It was changed meanwhile, or is gone: nothing was done.
     Stale,
-    /// A job could not be inserted: nothing was done.
+    /// A job could not be inserted, or a paused schedule was given a next time: nothing was done.
     Refused(String),
 }
 

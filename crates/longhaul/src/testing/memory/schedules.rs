@@ -86,8 +86,11 @@ impl Tables {
     pub(super) fn fire(&mut self, fire: Fire) -> Fired {
         let key = (fire.name, fire.owner);
         let found = self.schedules.get(&key);
-        if found.is_none_or(|row| row.revision != fire.revision) {
+        let Some(row) = found.filter(|row| row.revision == fire.revision) else {
             return Fired::Stale;
+        };
+        if row.schedule.paused == Some(true) && fire.next_at.is_some() {
+            return Fired::Refused("a paused schedule has no next time".to_owned());
         }
         let (times, jobs): (Vec<_>, Vec<_>) = fire.jobs.into_iter().unzip();
         let inserted: Vec<Inserted> = match self.insert(jobs) {
