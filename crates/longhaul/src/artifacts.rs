@@ -13,7 +13,11 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{Context, engine, model::Seq, store::StoredArtifact};
+use crate::{
+    Context, engine,
+    model::Seq,
+    store::{self, StoredArtifact},
+};
 
 /// Largest part that is held in memory while a file is written.
 const PART: usize = 5 << 20;
@@ -181,11 +185,26 @@ impl<'a> JobArtifacts<'a> {
         if name.is_empty() || name.len() > core.limits.name || name.contains(char::is_control) {
             return Err(Error::BadName(name.chars().take(64).collect()).into());
         }
-        let job = self.context.held.job.seq;
-        let (location, size, sha256) = core
-            .artifacts
-            .put(job, core.limits.artifact, content)
-            .await?;
+        let job = &self.context.held.job;
+        // The store has the last word; this saves writing what it would refuse.
+        let room = match job.owner.as_str() {
+            "" => u64::MAX,
+            owner => core
+                .limits
+                .owner_disk
+                .saturating_sub(core.store.disk(owner).await?),
+        };
+        let limit = core.limits.artifact.min(room);
+        let (location, size, sha256) = match core.artifacts.put(job.seq, limit, content).await {
+            Err(Error::TooLarge(_)) if room < core.limits.artifact => {
+                return Err(store::Error::DiskLimit {
+                    owner: job.owner.clone(),
+                    limit: core.limits.owner_disk,
+                }
+                .into());
+            }
+            stored => stored?,
+        };
         let artifact = Artifact {
             name: name.to_owned(),
             size,

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul::{Engine, engine, store};
+use longhaul::{Engine, engine, model::Limits, store};
 use longhaul_server::{
     AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, SecretFile, Server, StopReason,
     Tls,
@@ -102,13 +102,16 @@ struct LimitFlags {
     /// Pending jobs of an owner [default: 1000000; env: LONGHAUL_OWNER_PENDING]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     owner_pending: Option<NonZeroU64>,
+    /// Megabytes that the files of an owner's jobs may take [default: 100000; env: LONGHAUL_OWNER_DISK]
+    #[arg(long, value_name = "MB", help_heading = "Limits")]
+    owner_disk: Option<NonZeroU64>,
     /// Requests a minute of an address that show no valid token [default: 60; env: LONGHAUL_AUTH_FAILURES]
     #[arg(long, value_name = "N", help_heading = "Limits")]
     auth_failures: Option<NonZeroU32>,
 }
 
 impl LimitFlags {
-    fn limits(&self, settings: &Settings) -> Result<AccessLimits> {
+    fn of_access(&self, settings: &Settings) -> Result<AccessLimits> {
         let mut limits = AccessLimits::default();
         let rate = settings.served(self.owner_rate, "LONGHAUL_OWNER_RATE", "owner_rate")?;
         limits.requests = rate.unwrap_or(limits.requests);
@@ -130,6 +133,16 @@ impl LimitFlags {
             "owner_pending",
         )?;
         limits.pending = pending.map_or(limits.pending, NonZeroU64::get);
+        Ok(limits)
+    }
+
+    /// What the engine keeps itself.
+    fn of_engine(&self, settings: &Settings) -> Result<Limits> {
+        let mut limits = Limits::default();
+        let disk = settings.served(self.owner_disk, "LONGHAUL_OWNER_DISK", "owner_disk")?;
+        limits.owner_disk = disk.map_or(limits.owner_disk, |megabytes| {
+            megabytes.get().saturating_mul(1_000_000)
+        });
         Ok(limits)
     }
 }
@@ -154,7 +167,10 @@ pub enum LogFormat {
 
 /// Serves until it is told to stop.
 pub fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
-    let limits = args.limits.limits(settings)?;
+    let limits = (
+        args.limits.of_access(settings)?,
+        args.limits.of_engine(settings)?,
+    );
     let data = DataDir::open(&settings.data_dir()?)?;
     leave_caller(args.on_demand)?;
     start_log(args.log_format);
@@ -249,7 +265,7 @@ async fn serve(
     args: &Args,
     settings: &Settings,
     data: &DataDir,
-    limits: AccessLimits,
+    (access, limits): (AccessLimits, Limits),
 ) -> Result<ExitCode> {
     let mut signals = Signals::new()?;
     // Whoever starts a server in the background holds that lock already.
@@ -263,12 +279,12 @@ async fn serve(
     // What is wrong with the settings is said before anything runs.
     let calls = calls(args, settings)?;
     let mut options = options(args, settings, data)?
-        .access_limits(limits)
+        .access_limits(access)
         .metrics(metrics.clone());
     if let Some(traces) = &traces {
         options = options.traces(Arc::new(traces.clone()));
     }
-    let engine = start_engine(args, &calls, data, &metrics, traces.as_ref()).await?;
+    let engine = start_engine(args, limits, &calls, data, &metrics, traces.as_ref()).await?;
     let handle = match Server::bind(engine.clone(), options).await {
         Ok(server) => server.start(),
         Err(error) => {
@@ -339,6 +355,7 @@ fn misset(error: &outgoing::Error) -> Fail {
 /// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
 async fn start_engine(
     args: &Args,
+    limits: Limits,
     calls: &Calls,
     data: &DataDir,
     metrics: &Metrics,
@@ -352,6 +369,7 @@ async fn start_engine(
     loop {
         let mut builder = Engine::open(data.database())
             .concurrency(args.concurrency)
+            .limits(limits.clone())
             .observer(metrics.clone())
             .secrets(SecretFile::new(data.secrets()));
         if let Some(traces) = traces {

@@ -229,3 +229,100 @@ fn limits_come_from_flags_the_environment_and_the_users_file() {
         "{bad:?}"
     );
 }
+
+/// One request with the administrator's token; its status, and its body as JSON.
+fn ask(lab: &Lab, url: &str, method: &str, path: &str, body: &str) -> (u32, Value) {
+    let token = fs::read_to_string(lab.data().join("token")).expect("a token");
+    lab.write("body", body);
+    // In a file: other users read command lines.
+    let header = format!("header = \"Authorization: Bearer {}\"\n", token.trim());
+    let config = keep(lab, "curl", &header);
+    let mut curl = lab.program("curl");
+    curl.args([
+        "-s",
+        "-w",
+        "\n%{http_code}",
+        "-X",
+        method,
+        "-H",
+        "Content-Type: application/json",
+    ])
+    .arg("-K")
+    .arg(config)
+    .arg("--data-binary")
+    .arg(format!("@{}", lab.path("body").display()))
+    .arg(format!("{url}/api/v1/workers{path}"));
+    let done = done(&mut curl).code(0);
+    let (body, status) = done.stdout.rsplit_once('\n').expect("a status");
+    let status = status.parse().expect("a number");
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[test]
+fn an_owners_files_take_as_much_as_they_may() {
+    let lab = Lab::new();
+    let (_server, url) = serve(&lab, &["--owner-disk", "1"]);
+    let (status, joined) = ask(
+        &lab,
+        &url,
+        "POST",
+        "",
+        r#"{"name":"w","kinds":[{"name":"demo.files"}]}"#,
+    );
+    assert_eq!(status, 201, "{joined}");
+    let me = format!("/{}", joined["workerId"].as_str().expect("an id"));
+    let create = [
+        "token", "create", "anna", "--scope", "submit", "--scope", "read",
+    ];
+    let anna = lab.run(&create).code(0);
+    let anna = keep(&lab, "anna", anna.stdout.trim_end());
+    let run = |id: &str| {
+        far(
+            &lab,
+            &url,
+            &anna,
+            &["submit", "demo.files", "{}", "--id", id],
+        )
+        .code(0);
+        let (_, given) = ask(&lab, &url, "POST", &format!("{me}/claim"), r#"{"wait":5}"#);
+        let claim = given["jobs"][0]["claim"]
+            .as_str()
+            .expect("a job")
+            .to_owned();
+        format!("{me}/jobs/{claim}")
+    };
+    let put = |run: &str, name: &str, size: usize| {
+        let path = format!("{run}/artifacts/{name}");
+        ask(&lab, &url, "PUT", &path, &"x".repeat(size))
+    };
+    let first = run("first");
+    assert_eq!(put(&first, "one", 900_000).0, 201);
+    let (status, refused) = put(&first, "two", 100_001);
+    assert_eq!(
+        (status, &refused["code"]),
+        (429, &Value::from("owner_limit")),
+        "{refused}"
+    );
+    let detail = refused["detail"].as_str().expect("text");
+    assert!(detail.contains("'anna' may take 1000000 bytes"), "{detail}");
+    assert_eq!(put(&first, "two", 100_000).0, 201);
+    let end = r#"{"end":{"outcome":"completed"}}"#;
+    assert_eq!(
+        ask(&lab, &url, "POST", &format!("{first}/report"), end).0,
+        200
+    );
+    // The files of another of hers count too, until the first job goes.
+    let second = run("second");
+    assert_eq!(put(&second, "one", 1).0, 429);
+    far(&lab, &url, &anna, &["remove", "first"]).code(0);
+    assert_eq!(put(&second, "one", 1_000_000).0, 201);
+    assert_eq!(
+        ask(&lab, &url, "POST", &format!("{second}/report"), end).0,
+        200
+    );
+    // The local user has no such limit.
+    lab.run(&["submit", "demo.files", "{}"]).code(0);
+    let (_, given) = ask(&lab, &url, "POST", &format!("{me}/claim"), r#"{"wait":5}"#);
+    let claim = given["jobs"][0]["claim"].as_str().expect("a job");
+    assert_eq!(put(&format!("{me}/jobs/{claim}"), "one", 1_000_001).0, 201);
+}

@@ -122,7 +122,7 @@ impl<'a> Commit<'a> {
                 Ok(jobs.into_iter().map(|job| job.id).collect())
             }
             Written::ClaimLost => Err(Error::ClaimLost),
-            Written::Refused(why) => Err(Error::Store(crate::store::Error::Internal(why))),
+            Written::Refused(error) => Err(Error::Store(error)),
         }
     }
 }

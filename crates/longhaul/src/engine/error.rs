@@ -144,6 +144,7 @@ impl Error {
                 store::Error::IdTaken(_) => ErrorCode::IdTaken,
                 store::Error::UnknownKind(_) => ErrorCode::UnknownKind,
                 store::Error::QueueFull { .. } => ErrorCode::QueueFull,
+                store::Error::DiskLimit { .. } => ErrorCode::OwnerLimit,
                 store::Error::TooManySchedules(_) => ErrorCode::TooLarge,
                 store::Error::NotFound(_) => ErrorCode::NotFound,
                 store::Error::Full(_) | store::Error::Locked(_) | store::Error::Unavailable(_) => {

@@ -31,6 +31,9 @@ pub struct Limits {
     pub batch: usize,
     /// Bytes of one artifact.
     pub artifact: u64,
+    /// Bytes of all artifacts of one owner's jobs together. The owner without a name, whoever embeds the engine, has no
+    /// such limit.
+    pub owner_disk: u64,
 }
 
 impl Default for Limits {
@@ -50,6 +53,7 @@ impl Default for Limits {
             schedules: 100_000,
             batch: 10_000,
             artifact: 64 << 30,
+            owner_disk: 100_000_000_000,
         }
     }
 }

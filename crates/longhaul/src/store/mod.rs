@@ -37,7 +37,7 @@ pub use sqlite::SqliteStore;
 pub const IDEMPOTENCY: Duration = Duration::from_hours(24);
 
 /// What a store can answer with instead of what was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A job with this id exists already.
     #[error("a job with id '{0}' exists already; choose another id or leave it out")]
@@ -53,6 +53,17 @@ pub enum Error {
         /// The queue.
         queue: String,
         /// Its limit.
+        limit: u64,
+    },
+    /// The files of an owner's jobs take as much as they may.
+    #[error(
+        "the files of '{owner}' may take {limit} bytes together, and this one is too much; remove jobs that have ended, or ask \
+         for a higher limit"
+    )]
+    DiskLimit {
+        /// The owner.
+        owner: String,
+        /// Their limit in bytes.
         limit: u64,
     },
     /// There are as many schedules as there may be.
@@ -334,8 +345,8 @@ pub enum Written {
     },
     /// The claim does not hold the job (any more): nothing was written, and the run must stop.
     ClaimLost,
-    /// A job of the write could not be inserted: nothing was written.
-    Refused(String),
+    /// A job of the write could not be inserted, or an artifact is too much for its owner: nothing was written.
+    Refused(Error),
 }
 
 /// What became of a request from outside for one job.
@@ -588,6 +599,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A job's artifacts, by name.
     async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error>;
+
+    /// Bytes that the artifacts of an owner's jobs take together.
+    async fn disk(&self, owner: &str) -> Result<u64, Error>;
 
     /// A job's attempts that did not complete it, oldest first.
     async fn attempts(&self, job: Seq) -> Result<Vec<Attempt>, Error>;

@@ -40,6 +40,7 @@ fn limits() -> Limits {
     Limits {
         log_lines: 10,
         queue_depth: 6,
+        owner_disk: 4,
         ..Limits::default()
     }
 }
@@ -458,7 +459,7 @@ async fn write(
     let mut written = store.write(writes).await;
     for one in written.iter_mut().flatten() {
         if let Written::Refused(why) = one {
-            REFUSED.clone_into(why);
+            *why = Error::Internal(REFUSED.to_owned());
         }
     }
     written

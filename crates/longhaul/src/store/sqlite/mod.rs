@@ -72,6 +72,8 @@ pub struct Options {
     pub queue_depth: u64,
     /// Lines of a job's log.
     pub log_lines: u64,
+    /// Bytes of the artifacts of an owner's jobs.
+    pub owner_disk: u64,
     /// Bytes of a job's args, for submissions that do not come through this library's engine.
     pub args: usize,
     /// Connections that read.
@@ -91,6 +93,7 @@ impl Options {
             role: Role::Owner,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,
+            owner_disk: limits.owner_disk,
             args: limits.args,
             readers: 4,
         }
@@ -147,6 +150,7 @@ impl SqliteStore {
         let bounds = Bounds {
             queue_depth: options.queue_depth,
             log_lines: options.log_lines,
+            owner_disk: options.owner_disk,
         };
         let readers = Readers::open(Arc::clone(&path), options.readers)?;
         let writer = Writer::start(db, Arc::clone(&path), bounds)?;
@@ -402,6 +406,11 @@ impl Store for SqliteStore {
 
     async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error> {
         self.readers.read(move |db| read::artifacts(db, job)).await
+    }
+
+    async fn disk(&self, owner: &str) -> Result<u64, Error> {
+        let owner = owner.to_owned();
+        self.readers.read(move |db| read::disk(db, &owner)).await
     }
 
     async fn attempts(&self, job: Seq) -> Result<Vec<Attempt>, Error> {

@@ -224,6 +224,13 @@ pub(super) fn log_tail(db: &Connection, job: Seq, count: usize) -> rusqlite::Res
     Ok(lines)
 }
 
+/// Bytes of the artifacts of an owner's jobs.
+pub(super) fn disk(db: &Connection, owner: &str) -> rusqlite::Result<u64> {
+    let mut statement = db.prepare_cached(Sql::DiskOwner.text())?;
+    let found = statement.query_row([owner], |row| row::unsigned(row, 0));
+    Ok(found.optional()?.unwrap_or(0))
+}
+
 /// A job's artifacts.
 pub(super) fn artifacts(db: &Connection, job: Seq) -> rusqlite::Result<Vec<StoredArtifact>> {
     all(db, Sql::Artifacts, [job], row::artifact)

@@ -38,6 +38,7 @@ macro_rules! statements {
 statements! {
     Again = "again",
     ArgsInsert = "args_insert",
+    ArtifactSize = "artifact_size",
     ArtifactWrite = "artifact_write",
     Artifacts = "artifacts",
     AttemptWrite = "attempt_write",
@@ -75,6 +76,10 @@ statements! {
     DeleteProgress = "delete_progress",
     DeleteResults = "delete_results",
     Detail = "detail",
+    Disk = "disk",
+    DiskAdd = "disk_add",
+    DiskChange = "disk_change",
+    DiskOwner = "disk_owner",
     DueFirst = "due_first",
     End = "end",
     Expired = "expired",
@@ -354,11 +359,12 @@ mod tests {
         // What reads rows in order, and stops at the end of its page.
         const PAGES: [Sql; 1] = [Sql::ListAll];
         // Growing with owners, kinds and queues, not with jobs.
-        const SMALL: [&str; 6] = [
+        const SMALL: [&str; 7] = [
             "longhaul_names",
             "longhaul_kinds",
             "longhaul_workers",
             "longhaul_counts",
+            "longhaul_disk",
             "longhaul_pauses",
             "longhaul_tokens",
         ];

@@ -80,12 +80,13 @@ pub(super) fn remove(tx: &mut Tx<'_>, seq: Seq) -> Result<Vec<String>, Fault> {
     let Some((place, state, labels, follow_ups)) = found else {
         return Ok(Vec::new());
     };
-    let locations: rusqlite::Result<Vec<String>> = tx
+    let files: rusqlite::Result<Vec<(String, i64)>> = tx
         .sql
         .get(Sql::Locations)?
-        .query_map([seq], |row| row.get(0))?
+        .query_map([seq], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect();
-    let locations = locations?;
+    let (locations, sizes): (Vec<_>, Vec<_>) = files?.into_iter().unzip();
+    tx.add_disk(place.owner, -sizes.iter().sum::<i64>())?;
     remove_labels(tx, seq, &labels)?;
     if follow_ups > 0 {
         tx.sql.get(Sql::DeleteFollowUps)?.execute([seq])?;

@@ -29,6 +29,8 @@ pub(super) struct Bounds {
     pub(super) queue_depth: u64,
     /// Lines of a job's log.
     pub(super) log_lines: u64,
+    /// Bytes of the artifacts of an owner's jobs.
+    pub(super) owner_disk: u64,
 }
 
 /// A declared kind.
@@ -253,6 +255,29 @@ impl<'c> Tx<'c> {
                 queue: name.to_owned(),
                 limit: self.bounds.queue_depth,
             }));
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of files as an owner's, or refuses them: less is always right.
+    pub(super) fn add_disk(&mut self, owner: i64, more: i64) -> Result<(), Fault> {
+        if more == 0 {
+            return Ok(());
+        }
+        let name = self.name(owner)?;
+        if more > 0 && !name.is_empty() {
+            let held = self
+                .sql
+                .get(Sql::Disk)?
+                .query_row([owner], |row| row.get::<_, i64>(0));
+            let held = held.optional()?.unwrap_or(0);
+            let limit = self.bounds.owner_disk;
+            if held.saturating_add(more) > row::signed(limit) {
+                return Err(Fault::Refused(Error::DiskLimit { owner: name, limit }));
+            }
+        }
+        if self.sql.get(Sql::DiskChange)?.execute((owner, more))? == 0 {
+            self.sql.get(Sql::DiskAdd)?.execute((owner, more))?;
         }
         Ok(())
     }

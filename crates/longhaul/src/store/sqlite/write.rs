@@ -204,13 +204,13 @@ fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
     let Some(held) = fence(tx, write)? else {
         return Ok(Written::ClaimLost);
     };
-    let done = if write.jobs.is_empty() {
+    let done = if write.jobs.is_empty() && write.artifacts.is_empty() {
         apply(tx, write, held)
     } else {
         tx.alone(|tx| apply(tx, write, held))
     };
     match done {
-        Err(Fault::Refused(error)) => Ok(Written::Refused(error.to_string())),
+        Err(Fault::Refused(error)) => Ok(Written::Refused(error)),
         other => other,
     }
 }
@@ -266,18 +266,7 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
             .execute((write.claim.job, checkpoint))?;
         held.rescues = 0;
     }
-    for stored in &write.artifacts {
-        let artifact = &stored.artifact;
-        tx.sql.get(Sql::ArtifactWrite)?.execute((
-            write.claim.job,
-            &artifact.name,
-            row::signed(artifact.size),
-            &artifact.sha256,
-            &artifact.content_type,
-            &stored.location,
-            artifact.created_at.0,
-        ))?;
-    }
+    write_artifacts(tx, write, before.place.owner)?;
     write_log(tx, write, &mut held)?;
     touch(tx, write, &before, &mut held)?;
     let state = match (&write.end, to) {
@@ -388,6 +377,32 @@ fn write_item(
         ItemState::Pending | ItemState::Running => {}
     }
     Ok(())
+}
+
+/// Writes the rows of files, and counts them as their owner's: refused when that is too much.
+fn write_artifacts(tx: &mut Tx<'_>, write: &Write, owner: i64) -> Result<(), Fault> {
+    let job = write.claim.job;
+    let mut more = 0;
+    for stored in &write.artifacts {
+        let artifact = &stored.artifact;
+        let size = row::signed(artifact.size);
+        let replaced: Option<i64> = tx
+            .sql
+            .get(Sql::ArtifactSize)?
+            .query_row((job, &artifact.name), |row| row.get(0))
+            .optional()?;
+        more += size - replaced.unwrap_or(0);
+        tx.sql.get(Sql::ArtifactWrite)?.execute((
+            job,
+            &artifact.name,
+            size,
+            &artifact.sha256,
+            &artifact.content_type,
+            &stored.location,
+            artifact.created_at.0,
+        ))?;
+    }
+    tx.add_disk(owner, more)
 }
 
 /// Appends log lines and drops the middle past the bound: the first tenth and the newest stay.

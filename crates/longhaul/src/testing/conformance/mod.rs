@@ -68,6 +68,7 @@ pub fn limits() -> Limits {
     Limits {
         log_lines: 50,
         queue_depth: 2_000,
+        owner_disk: 100,
         ..Limits::default()
     }
 }
@@ -80,6 +81,13 @@ pub async fn sound(store: &dyn Store) {
     for owner in owners {
         let (said, found) = (counted(store, Some(owner)).await, count(&jobs, Some(owner)));
         assert_eq!(said, found, "counts of owner {owner:?}");
+        let mut files = 0;
+        for job in jobs.iter().filter(|job| job.owner == owner) {
+            let artifacts = store.artifacts(job.seq).await.expect("artifacts");
+            files += artifacts.iter().map(|one| one.artifact.size).sum::<u64>();
+        }
+        let said = store.disk(owner).await.expect("disk");
+        assert_eq!(said, files, "bytes of owner {owner:?}");
     }
     let mut keys = BTreeSet::new();
     for job in &jobs {
@@ -314,6 +322,8 @@ macro_rules! __behaviours {
                 an_item_is_replaced_whole
                 an_end_interrupts_items
                 artifacts_are_kept_by_name
+                artifacts_count_as_their_owners
+                artifacts_past_their_owners_limit_are_refused
                 every_write_raises_the_revision
                 a_run_completes
                 a_result_may_be_missing

@@ -3,13 +3,16 @@
 use longhaul_types::{ItemCounts, ItemState, Level, Progress, Reason, State};
 use serde_json::json;
 
-use super::lab::{
-    KIND, Lab, OTHER, artifact, at, complete, done, error, fail, id, item, job, jobs, lines,
-    snapshot,
+use super::{
+    lab::{
+        KIND, Lab, OTHER, artifact, at, complete, done, error, fail, id, item, job, jobs, lines,
+        snapshot,
+    },
+    limits,
 };
 use crate::{
     model::{Attempt, AttemptEnd, Claim, Status},
-    store::{End, Insert, ItemWrite, LogWrite, Store, Write, Written},
+    store::{End, Error, Insert, ItemWrite, LogWrite, Request, Store, Write, Written},
 };
 
 /// Progress replaces the one before and comes back whole.
@@ -164,6 +167,75 @@ pub async fn artifacts_are_kept_by_name(store: &dyn Store) {
     .await;
     let stored = store.artifacts(claim.job).await.expect("artifacts");
     assert_eq!(stored, [artifact("a", "x/2"), larger]);
+}
+
+/// A write of one artifact of this size.
+fn file(claim: Claim, name: &str, size: u64) -> Write {
+    let mut stored = artifact(name, &format!("x/{name}"));
+    stored.artifact.size = size;
+    Write {
+        artifacts: vec![stored],
+        ..Write::new(claim, at(1))
+    }
+}
+
+async fn run_of(lab: &Lab<'_>, owner: &str, name: &str) -> Claim {
+    let brief = Insert {
+        owner: owner.to_owned(),
+        ..job(name)
+    };
+    lab.run_job(brief).await
+}
+
+/// The bytes of an owner's artifacts are known: replaced ones are not counted, nor those of removed jobs.
+pub async fn artifacts_count_as_their_owners(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let disk = async |owner| store.disk(owner).await.expect("disk");
+    assert_eq!(disk("anna").await, 0);
+    let first = run_of(&lab, "anna", "a").await;
+    let second = run_of(&lab, "anna", "b").await;
+    lab.done(file(first, "one", 40)).await;
+    lab.done(file(first, "two", 7)).await;
+    lab.done(file(second, "one", 11)).await;
+    assert_eq!(disk("anna").await, 58);
+    lab.done(file(first, "one", 5)).await;
+    assert_eq!((disk("anna").await, disk("berta").await), (23, 0));
+    lab.end(first, complete()).await;
+    assert_eq!(disk("anna").await, 23);
+    let removed = store.ask(Request::Remove, None, vec![id("a")], at(2)).await;
+    removed.expect("removed");
+    assert_eq!(disk("anna").await, 11);
+}
+
+/// An artifact that is too much for its owner is refused with all of its write; others write on, and whoever has no name
+/// has no limit.
+pub async fn artifacts_past_their_owners_limit_are_refused(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let anna = run_of(&lab, "anna", "a").await;
+    lab.done(file(anna, "one", 60)).await;
+    let before = snapshot(store, anna.job).await;
+    let over = Write {
+        log: lines(&["never"]),
+        items: vec![item("never", ItemState::Completed)],
+        ..file(anna, "two", 41)
+    };
+    let limit = limits().owner_disk;
+    let owner = "anna".to_owned();
+    let refused = Written::Refused(Error::DiskLimit { owner, limit });
+    assert_eq!(lab.write(over).await, refused);
+    assert_eq!(snapshot(store, anna.job).await, before);
+    lab.done(file(anna, "two", 40)).await;
+    assert!(matches!(
+        lab.write(file(anna, "two", 41)).await,
+        Written::Refused(_)
+    ));
+    // One that takes the place of another counts as the difference.
+    lab.done(file(anna, "one", 59)).await;
+    lab.done(file(anna, "two", 41)).await;
+    let berta = run_of(&lab, "berta", "b").await;
+    lab.done(file(berta, "one", limit)).await;
+    let nobody = lab.run("c").await;
+    lab.done(file(nobody, "one", limit + 1)).await;
 }
 
 /// Every accepted write raises the revision, also one that says nothing new, and the answer tells it.
@@ -414,7 +486,7 @@ pub async fn a_job_that_does_not_fit_refuses_its_write(store: &dyn Store) {
         let mut write = everything(claim);
         write.jobs.push(bad);
         match lab.write(write).await {
-            Written::Refused(why) => assert!(why.contains(word), "{why}"),
+            Written::Refused(why) => assert!(why.to_string().contains(word), "{why}"),
             other => panic!("refused, not {other:?}"),
         }
         assert_eq!(snapshot(store, claim.job).await, before);

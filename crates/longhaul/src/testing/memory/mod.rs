@@ -259,6 +259,10 @@ impl Store for MemoryStore {
         Ok(self.tables().artifacts(job))
     }
 
+    async fn disk(&self, owner: &str) -> Result<u64, Error> {
+        Ok(self.tables().disk(owner))
+    }
+
     async fn attempts(&self, job: Seq) -> Result<Vec<Attempt>, Error> {
         Ok(self.tables().attempts(job))
     }

@@ -168,6 +168,12 @@ impl Tables {
             .collect()
     }
 
+    pub(super) fn disk(&self, owner: &str) -> u64 {
+        let rows = self.rows.values().filter(|row| row.job.owner == owner);
+        let files = rows.flat_map(|row| row.artifacts.values());
+        files.map(|stored| stored.artifact.size).sum()
+    }
+
     pub(super) fn attempts(&self, job: Seq) -> Vec<Attempt> {
         let ended: Option<&Row> = self.rows.get(&job);
         ended.map(|row| row.attempts.clone()).unwrap_or_default()

@@ -1,11 +1,13 @@
 //! Runs: claims, what runs write under them, and how they end.
 
+use std::collections::BTreeMap;
+
 use longhaul_types::{Reason, State, Timestamp};
 
 use super::tables::{Row, Tables, must};
 use crate::{
     model::{AttemptEnd, Change, Claim, Illegal, Seq, Status, next},
-    store::{ClaimRequest, Claimed, End, Error, Inserted, Write, Written},
+    store::{ClaimRequest, Claimed, End, Error, Inserted, StoredArtifact, Write, Written},
 };
 
 impl Tables {
@@ -83,7 +85,10 @@ impl Tables {
                 .standing_of_run()
                 .and_then(|standing| next(standing, change(end)))
         {
-            return Written::Refused(illegal.to_string());
+            return Written::Refused(Error::Internal(illegal.to_string()));
+        }
+        if let Err(full) = self.fits(row, &write.artifacts) {
+            return Written::Refused(full);
         }
         // New jobs come after the end, so that the next of a series may have the unique key of the one that ends.
         let inserts = std::mem::take(&mut write.jobs);
@@ -109,7 +114,7 @@ impl Tables {
                 if let Some(before) = before {
                     self.restore(before);
                 }
-                Written::Refused(error.to_string())
+                Written::Refused(error)
             }
         }
     }
@@ -119,6 +124,24 @@ impl Tables {
         self.rows
             .get(&claim.job)
             .filter(|row| row.job.claim == claim.number && row.worker().is_some())
+    }
+
+    /// Whether these files of a job are not too much for its owner.
+    fn fits(&self, row: &Row, artifacts: &[StoredArtifact]) -> Result<(), Error> {
+        let owner = &row.job.owner;
+        let mut after = row.artifacts.clone();
+        let files = artifacts.iter().cloned();
+        after.extend(files.map(|stored| (stored.artifact.name.clone(), stored)));
+        let size = |files: &BTreeMap<String, StoredArtifact>| -> u64 {
+            files.values().map(|stored| stored.artifact.size).sum()
+        };
+        let (was, is) = (size(&row.artifacts), size(&after));
+        let limit = self.owner_disk;
+        if is > was && !owner.is_empty() && self.disk(owner) - was + is > limit {
+            let owner = owner.clone();
+            return Err(Error::DiskLimit { owner, limit });
+        }
+        Ok(())
     }
 
     fn written(&self, seq: Seq, jobs: Vec<Inserted>, first_line: u64) -> Written {

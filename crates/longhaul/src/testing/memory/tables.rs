@@ -38,6 +38,7 @@ pub(super) struct Tables {
     pub(super) schedules: BTreeMap<(String, String), Scheduled>,
     pub(super) last_seq: Seq,
     pub(super) queue_depth: u64,
+    pub(super) owner_disk: u64,
     log_lines: u64,
 }
 
@@ -98,6 +99,7 @@ impl Tables {
             last_seq: 0,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,
+            owner_disk: limits.owner_disk,
         }
     }
 

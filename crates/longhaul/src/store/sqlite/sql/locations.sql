@@ -1,1 +1,1 @@
-SELECT location FROM longhaul_artifacts WHERE job = ?1
+SELECT location, size FROM longhaul_artifacts WHERE job = ?1

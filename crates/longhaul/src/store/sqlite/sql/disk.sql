@@ -1,0 +1,1 @@
+SELECT bytes FROM longhaul_disk WHERE owner = ?1

@@ -1,0 +1,1 @@
+INSERT INTO longhaul_disk (owner, bytes) VALUES (?1, ?2)
