@@ -4,7 +4,7 @@
 use std::{env, error::Error, time::Duration};
 
 use longhaul::{Context, Engine, Failure, Handler, Outcome, context::ItemError};
-use longhaul_server::{AdminToken, Everywhere, Options, Server};
+use longhaul_server::{AdminToken, Everywhere, Options, Server, bulk::BulkJob};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -64,7 +64,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(token), Some(address)) = (args.next(), args.next()) else {
         return Err("usage: reports TOKEN_FILE ADDR:PORT".into());
     };
-    let engine = Engine::open("reports.db").register(Report).start().await?;
+    let engine = Engine::open("reports.db")
+        .register(Report)
+        .register(BulkJob)
+        .start()
+        .await?;
     let options = Options::new("1.0.0", "reports")
         .tcp(address.parse()?)
         .token(AdminToken::read(token.as_ref())?)

@@ -188,31 +188,40 @@ pub async fn show(
     timeout: Option<Duration>,
     show: Show,
 ) -> Result<ExitCode> {
-    let followed = if settings.json() {
-        follow(session, id, timeout, &mut JsonLines::new()).await?
+    let job = if settings.json() {
+        until_end(session, settings, id, timeout, &mut JsonLines::new()).await?
     } else {
-        follow(session, id, timeout, &mut OnTerminal::new(show.log)).await?
+        let job = until_end(
+            session,
+            settings,
+            id,
+            timeout,
+            &mut OnTerminal::new(show.log),
+        )
+        .await?;
+        say_end(&job, show.result)?;
+        job
     };
-    let flags = settings.flags();
-    match followed {
-        Followed::Ended(job) => {
-            if !settings.json() {
-                say_end(&job, show.result)?;
-            }
-            Ok(ExitCode::from(code_of_end(&job)))
-        }
-        Followed::Removed => Err(Fail::not_found(format!("job {id} was removed"))),
-        Followed::Detached => {
-            eprintln!("Detached: the job goes on.");
-            say_how_to_go_on(id, &flags);
-            Err(Fail::silent(exit::DETACHED))
-        }
-        Followed::TimedOut => {
-            eprintln!("Waited long enough: the job goes on.");
-            say_how_to_go_on(id, &flags);
-            Err(Fail::silent(exit::TIMED_OUT))
-        }
-    }
+    Ok(ExitCode::from(code_of_end(&job)))
+}
+
+/// The job once it has ended; an end of the following before that is an error, and says how to go on.
+pub async fn until_end(
+    session: &Session,
+    settings: &Settings,
+    id: &JobId,
+    timeout: Option<Duration>,
+    watcher: &mut dyn Watcher,
+) -> Result<Box<JobView>> {
+    let (what, code) = match follow(session, id, timeout, watcher).await? {
+        Followed::Ended(job) => return Ok(job),
+        Followed::Removed => return Err(Fail::not_found(format!("job {id} was removed"))),
+        Followed::Detached => ("Detached", exit::DETACHED),
+        Followed::TimedOut => ("Waited long enough", exit::TIMED_OUT),
+    };
+    eprintln!("{what}: the job goes on.");
+    say_how_to_go_on(id, &settings.flags());
+    Err(Fail::silent(code))
 }
 
 /// How to follow and how to cancel a job, on standard error.
@@ -222,7 +231,7 @@ pub fn say_how_to_go_on(id: &JobId, flags: &str) {
 }
 
 /// How the job ended: a line on standard error, and its result on standard output.
-fn say_end(job: &JobView, result: bool) -> Result {
+pub fn say_end(job: &JobView, result: bool) -> Result {
     let err = terminal::stderr();
     let took = match (job.started_at, job.completed_at) {
         (Some(start), Some(end)) => format!(" in {}", terminal::duration(end.since(start))),

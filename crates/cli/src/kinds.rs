@@ -3,7 +3,7 @@
 //! Invariant: a kind whose args name a program, a path or an address is taken over the unix socket alone.
 
 use longhaul::engine::Builder;
-use longhaul_server::{outgoing::Outgoing, webhook::Webhook};
+use longhaul_server::{bulk::BulkJob, outgoing::Outgoing, webhook::Webhook};
 use longhaul_walrus::{
     cache::Cache,
     fetch::Fetch,
@@ -28,6 +28,7 @@ pub fn register(builder: Builder, results: Cache, outgoing: Outgoing) -> Builder
         .register(Monitor)
         .register(CatchUp)
         .register(Webhook::new(outgoing))
+        .register(BulkJob)
         .queue(retrieve::QUEUE, RETRIEVALS)
         .queue(follow::QUEUE, FOLLOWERS)
 }

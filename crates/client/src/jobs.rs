@@ -69,6 +69,24 @@ impl Client {
             .await
     }
 
+    /// Has a job of its own ask for the end of all jobs that a filter shows, however many.
+    pub async fn cancel_in_background(&self, request: &BulkRequest) -> Result<SubmitAnswer, Error> {
+        self.bulk_job("/api/v1/jobs/cancel", request).await
+    }
+
+    /// Has a job of its own give all jobs that a filter shows another go, however many.
+    pub async fn retry_in_background(&self, request: &BulkRequest) -> Result<SubmitAnswer, Error> {
+        self.bulk_job("/api/v1/jobs/retry", request).await
+    }
+
+    async fn bulk_job(&self, path: &str, request: &BulkRequest) -> Result<SubmitAnswer, Error> {
+        let request = BulkRequest {
+            background: true,
+            ..request.clone()
+        };
+        self.ask(self.post(path).json(&request)).await
+    }
+
     /// Gives all jobs that a filter shows another go, with the bounds of [`Self::cancel_many`].
     pub async fn retry_many(&self, request: &BulkRequest) -> Result<BulkAnswer, Error> {
         self.ask(self.post("/api/v1/jobs/retry").json(request))

@@ -17,6 +17,7 @@
 mod access;
 mod admission;
 mod answer;
+pub mod bulk;
 mod connection;
 mod dashboard;
 mod error;

@@ -285,6 +285,10 @@ pub struct BulkRequest {
     /// Only count them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Do it as a job of its own, which the answer names: it goes on whatever becomes of the server and of whoever asked,
+    /// reports its progress, and takes the jobs that are there now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
     /// A filter in words, as the list takes it: `state:failed kind:walrus.* ended:<1h`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub q: String,

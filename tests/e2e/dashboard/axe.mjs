@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { go, gone, page, person, press, profile, says, seen, sign, step, submit, test, url, worker } from './harness.mjs';
+import { api, go, gone, page, person, press, profile, says, seen, sign, step, submit, test, url, worker } from './harness.mjs';
 
 const theme = process.argv[5];
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -67,6 +67,7 @@ await test(async () => {
   await look(one, 'no failures');
 
   const { done, running } = await stage(await worker());
+  await api('PUT', 'schedules/nightly', { cron: '0 3 * * *', zone: 'Europe/Berlin', kind: 'film.render', args: {} });
   const views = [
     ['#/jobs', 'tbody tr', 'jobs'],
     ['#/jobs?q=state:bad', '#filter-note.error', 'a filter that is not understood'],
@@ -78,6 +79,9 @@ await test(async () => {
     ['#/jobs/none', '.nothing', 'no such job'],
     ['#/failures', 'tbody tr', 'failures'],
     ['#/queues', 'tbody tr', 'queues'],
+    ['#/workers', 'tbody tr', 'workers'],
+    ['#/schedules', 'tbody tr', 'schedules'],
+    ['#/charts', 'svg', 'charts'],
   ];
   for (const [address, shows, name] of views) {
     await go(one, address);
@@ -95,6 +99,12 @@ await test(async () => {
     await one.keyboard.press('Escape');
     await gone(one.getByRole('dialog'));
   }
+  await go(one, '#/jobs');
+  await one.getByRole('button', { name: 'Cancel all…' }).click();
+  await says(one.getByRole('dialog'), 'can be changed now');
+  await look(one, 'a cancel of all');
+  await one.keyboard.press('Escape');
+  await gone(one.getByRole('dialog'));
   await go(one, `#/jobs/${done}/items`);
   await says(one.locator('.grid-box .grid-row').first(), 'frame-0');
   await one.locator('.grid-box .grid-row').first().click();

@@ -1,20 +1,29 @@
 //! `longhaul cancel` and `longhaul retry` of all jobs that a filter shows.
 //!
-//! Invariant: nothing is done before the jobs were counted and somebody agreed, on the terminal or by `--yes`.
+//! Invariant: nothing is done before the jobs were counted and somebody agreed, on the terminal or by `--yes`. It is done by a
+//! job of its own: Ctrl-C leaves that running.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use longhaul_client::Client;
+use longhaul_server::bulk::BulkResult;
 use longhaul_types::{
-    State,
+    JobId, State,
     body::{BulkAnswer, BulkRequest},
     exit,
 };
 
+use serde::Serialize;
+
 use super::{labels, pair};
 use crate::{
-    exit::{Fail, Result},
+    exit::{Fail, Result, code_of_end},
+    follow::{OnTerminal, say_end, say_how_to_go_on, until_end},
     output,
+    session::Session,
     settings::Settings,
 };
 
@@ -42,6 +51,9 @@ pub struct Selection {
     /// Only say how many jobs that is
     #[arg(long, conflicts_with = "ids")]
     dry_run: bool,
+    /// Do not wait: print the id of the job that does it
+    #[arg(long, short, conflicts_with_all = ["ids", "dry_run"])]
+    background: bool,
     /// Do not ask
     #[arg(long, short, conflicts_with = "ids")]
     yes: bool,
@@ -57,13 +69,6 @@ pub enum Verb {
 }
 
 impl Verb {
-    async fn ask(self, client: &Client, request: &BulkRequest) -> Result<BulkAnswer> {
-        Ok(match self {
-            Self::Cancel => client.cancel_many(request).await?,
-            Self::Retry => client.retry_many(request).await?,
-        })
-    }
-
     fn text(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
@@ -90,8 +95,14 @@ impl Selection {
             && self.labels.is_empty()
     }
 
-    /// Does it to all that are selected, once agreed.
-    pub async fn run(&self, verb: Verb, client: &Client, settings: &Settings) -> Result {
+    /// Does it to all that are selected, once agreed, by a job of its own.
+    pub async fn run(
+        &self,
+        verb: Verb,
+        session: &Session,
+        settings: &Settings,
+    ) -> Result<ExitCode> {
+        let client = &session.client;
         let mut request = BulkRequest {
             all: self.all,
             dry_run: true,
@@ -102,44 +113,86 @@ impl Selection {
             labels: labels(&self.labels),
             ..BulkRequest::default()
         };
-        let counted = through(verb, client, &request).await?;
+        let counted = count(verb, client, &request).await?;
         if self.dry_run || counted.matched == 0 {
             if settings.json() {
-                return output::json(&counted);
+                output::json(&counted)?;
+            } else {
+                let matched = jobs(counted.matched);
+                output::line(&format!("{matched} to {}", verb.text()))?;
             }
-            return output::line(&format!("{} to {}", jobs(counted.matched), verb.text()));
+            return Ok(ExitCode::SUCCESS);
         }
         if !self.yes {
             agree(verb, counted.matched)?;
         }
         request.dry_run = false;
-        let done = through(verb, client, &request).await?;
+        let accepted = match verb {
+            Verb::Cancel => client.cancel_in_background(&request).await?,
+            Verb::Retry => client.retry_in_background(&request).await?,
+        };
+        let id = &accepted.job_id;
+        if !self.background {
+            return verb.follow(session, settings, id).await;
+        }
         if settings.json() {
-            return output::json(&done);
+            output::json(&accepted)?;
+        } else {
+            output::line(id.as_str())?;
+            say_how_to_go_on(id, &settings.flags());
         }
-        output::line(&format!("{} {}", jobs(done.done), verb.past()))?;
-        if done.skipped > 0 {
-            eprintln!(
-                "{} left as they are: they changed meanwhile, or another job has their unique key",
-                jobs(done.skipped)
-            );
-        }
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Every step of a request, added up.
-async fn through(verb: Verb, client: &Client, request: &BulkRequest) -> Result<BulkAnswer> {
+impl Verb {
+    /// Follows the job that does it, and says what it came to.
+    async fn follow(self, session: &Session, settings: &Settings, id: &JobId) -> Result<ExitCode> {
+        let watcher = &mut OnTerminal::new(false);
+        let job = until_end(session, settings, id, None, watcher).await?;
+        let results = job.results.clone().map(serde_json::from_value);
+        let Some(Ok::<BulkResult, _>(done)) = results else {
+            say_end(&job, false)?;
+            return Ok(ExitCode::from(code_of_end(&job)));
+        };
+        if settings.json() {
+            output::json(&Summary { job_id: id, done })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        output::line(&format!("{} {}", jobs(done.done), self.past()))?;
+        if done.skipped > 0 {
+            eprintln!(
+                "{} left as they are: longhaul logs {id}{} names them",
+                jobs(done.skipped),
+                settings.flags()
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What it came to, and which job has done it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'a> {
+    job_id: &'a JobId,
+    #[serde(flatten)]
+    done: BulkResult,
+}
+
+/// How many jobs that is now, counted in steps.
+async fn count(verb: Verb, client: &Client, request: &BulkRequest) -> Result<BulkAnswer> {
     let mut request = request.clone();
     let mut sum = BulkAnswer {
         success: true,
         ..BulkAnswer::default()
     };
     loop {
-        let step = verb.ask(client, &request).await?;
+        let step = match verb {
+            Verb::Cancel => client.cancel_many(&request).await?,
+            Verb::Retry => client.retry_many(&request).await?,
+        };
         sum.matched += step.matched;
-        sum.done += step.done;
-        sum.skipped += step.skipped;
         if step.next_cursor.is_none() {
             return Ok(sum);
         }

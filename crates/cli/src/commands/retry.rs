@@ -21,8 +21,7 @@ pub struct Args {
 pub async fn run(args: &Args, settings: &Settings) -> Result<ExitCode> {
     let session = Session::open(settings).await?;
     if !args.selection.is_empty() {
-        let selected = args.selection.run(Verb::Retry, &session.client, settings);
-        return selected.await.map(|()| ExitCode::SUCCESS);
+        return args.selection.run(Verb::Retry, &session, settings).await;
     }
     super::each(&args.ids, "longhaul", |id| {
         let client = session.client.clone();

@@ -49,6 +49,11 @@ fn failures_and_queues_and_every_view_by_keyboard() {
 }
 
 #[test]
+fn all_that_a_filter_shows_is_cancelled_and_retried_by_a_job() {
+    held(Rig::new().browser("bulk", &[]), 5);
+}
+
+#[test]
 fn what_jobs_say_stays_text() {
     held(Rig::new().browser("texts", &[]), 8);
 }
@@ -71,10 +76,10 @@ fn five_thousand_jobs_change_at_once() {
 
 #[test]
 fn axe_finds_nothing_in_the_light() {
-    held(Rig::new().browser("axe", &["light"]), 19);
+    held(Rig::new().browser("axe", &["light"]), 23);
 }
 
 #[test]
 fn axe_finds_nothing_in_the_dark() {
-    held(Rig::new().browser("axe", &["dark"]), 19);
+    held(Rig::new().browser("axe", &["dark"]), 23);
 }

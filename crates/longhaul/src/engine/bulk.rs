@@ -3,12 +3,14 @@
 //! Invariants: a step looks at a bounded number of jobs and says where the next one goes on; jobs are walked newest first by
 //! their numbers, so that none is asked twice and none that was submitted meanwhile keeps the walk from its end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use longhaul_types::{JobId, State};
+use serde::{Deserialize, Serialize};
 
-use super::{Engine, Error};
+use super::{Core, Engine, Error};
 use crate::{
+    Context,
     model::{Job, Seq},
     store::{Asked, Filter, PageRequest, Request},
 };
@@ -19,7 +21,8 @@ const BATCH: usize = 500;
 const BATCHES: usize = 20;
 
 /// What is asked for all jobs of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Bulk {
     /// Cancel what is pending or runs, and is not being cancelled.
     Cancel,
@@ -28,16 +31,25 @@ pub enum Bulk {
 }
 
 /// What one step came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BulkDone {
     /// Jobs of the filter for which the request makes sense.
     pub matched: u64,
     /// Those for which it was done.
     pub done: u64,
     /// Those for which it could not be: they changed meanwhile, or another job lives under their unique key.
-    pub skipped: u64,
+    pub skipped: Vec<Skipped>,
     /// Where the next step goes on: jobs older than this one. None when all were looked at.
     pub next: Option<Seq>,
+}
+
+/// A job for which a request could not be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The job.
+    pub id: JobId,
+    /// The state it was in, when it was still there.
+    pub state: Option<State>,
 }
 
 impl Bulk {
@@ -79,6 +91,33 @@ impl Engine {
         before: Option<Seq>,
         dry: bool,
     ) -> Result<BulkDone, Error> {
+        self.core.ask_all(bulk, filter, may, before, dry).await
+    }
+}
+
+impl Context {
+    /// Does one step as [`Engine::ask_all`] does: for handlers that stand for somebody who may change these jobs.
+    pub async fn ask_all(
+        &self,
+        bulk: Bulk,
+        filter: &Filter,
+        may: impl Fn(&Job) -> bool,
+        before: Option<Seq>,
+        dry: bool,
+    ) -> Result<BulkDone, Error> {
+        self.core.ask_all(bulk, filter, may, before, dry).await
+    }
+}
+
+impl Core {
+    async fn ask_all(
+        &self,
+        bulk: Bulk,
+        filter: &Filter,
+        may: impl Fn(&Job) -> bool,
+        before: Option<Seq>,
+        dry: bool,
+    ) -> Result<BulkDone, Error> {
         let mut step = BulkDone {
             next: before,
             ..BulkDone::default()
@@ -97,7 +136,7 @@ impl Engine {
                 skip: 0,
                 limit: BATCH,
             };
-            let page = self.core.store.page(&filter, &request).await?;
+            let page = self.store.page(&filter, &request).await?;
             step.next = page.next;
             let jobs = page.jobs.into_iter();
             let jobs: Vec<Job> = jobs.filter(|job| bulk.fits(job) && may(job)).collect();
@@ -123,17 +162,20 @@ impl Engine {
         for job in jobs {
             by_owner.entry(job.owner).or_default().push(job.id);
         }
-        let core = Arc::clone(&self.core);
         for (owner, ids) in by_owner {
-            let now = core.clock.now();
-            for asked in core.store.ask(request, Some(&owner), ids, now).await? {
-                match asked {
+            let now = self.clock.now();
+            let asked = self.store.ask(request, Some(&owner), ids.clone(), now);
+            for (asked, id) in asked.await?.into_iter().zip(ids) {
+                let state = match asked {
                     Asked::Done(job) => {
                         step.done += 1;
-                        core.asked(request, &job).await;
+                        self.asked(request, &job).await;
+                        continue;
                     }
-                    Asked::Illegal(_) | Asked::NotFound => step.skipped += 1,
-                }
+                    Asked::Illegal(illegal) => Some(illegal.state),
+                    Asked::NotFound => None,
+                };
+                step.skipped.push(Skipped { id, state });
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Which jobs a list shows, and pages and numbers of them.
 
 use longhaul_types::{JobId, Labels, State, Timestamp, body::Counts, filter::Period};
+use serde::{Deserialize, Serialize};
 
 use super::CountsBy;
 use crate::model::{Job, Seq};
@@ -9,7 +10,8 @@ use crate::model::{Job, Seq};
 pub const COUNTED: u64 = 10_000;
 
 /// Which jobs a list shows. An empty list means any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Filter {
     /// Only this owner's.
     pub owner: Option<String>,

@@ -129,6 +129,14 @@ impl Caller {
         self.may(Right::Work, kind, queue)
     }
 
+    /// The kinds and the queues that their token is for; all where a list is empty.
+    pub(crate) fn limited_to(&self) -> (Vec<String>, Vec<String>) {
+        match &self.pass {
+            Pass::Token(live) => (live.token.kinds.clone(), live.token.queues.clone()),
+            _ => (Vec::new(), Vec::new()),
+        }
+    }
+
     fn may(&self, right: Right, kind: &str, queue: &str) -> Result<(), Refusal> {
         if !self.has(right) {
             return Err(missing(right));

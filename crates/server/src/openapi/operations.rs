@@ -506,6 +506,10 @@ fn bulk() -> [Entry; 2] {
         entry
             .takes::<BulkRequest>()
             .answers::<BulkAnswer>("200", "How many there were, and for how many it was done.")
+            .answers::<SubmitAnswer>(
+                "202",
+                "With `background`: the job that does it, never lost.",
+            )
     };
     [
         new(

@@ -7,13 +7,18 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
-use longhaul::{engine::Bulk, model::Seq};
+use longhaul::{
+    engine::Bulk,
+    model::{Job, Seq},
+    store::Filter,
+};
 use longhaul_types::body::{BulkAnswer, BulkRequest};
 
 use super::App;
 use crate::{
     access::{Caller, Changed},
     answer::Refusal,
+    bulk::BulkArgs,
     filter,
     query::Query,
     request::{Id, Json},
@@ -34,26 +39,20 @@ pub(super) async fn run(
         // The guard lets nothing else through.
         verb => return Refusal::bad(format!("jobs are not asked for {verb}")).into_response(),
     };
-    let done = step(&app, &caller, bulk, query, body).await;
-    match done {
-        Ok(answer) => {
-            let changed = Changed::new(format_args!("{} jobs", answer.done));
-            (Extension(changed), answer).into_response()
-        }
-        Err(refusal) => refusal.into_response(),
-    }
+    let answered = answer(&app, &caller, bulk, query, body).await;
+    answered.unwrap_or_else(Refusal::into_response)
 }
 
-async fn step(
+async fn answer(
     app: &App,
     caller: &Caller,
     bulk: Bulk,
     query: Query,
     body: Result<Json, Refusal>,
-) -> Result<Answer<BulkAnswer>, Refusal> {
+) -> Result<Response, Refusal> {
     query.finish()?;
     let mut request: BulkRequest = body?.parse()?;
-    let (all, dry_run) = (request.all, request.dry_run);
+    let (all, dry_run, background) = (request.all, request.dry_run, request.background);
     let before = request.cursor.take().as_deref().map(cursor).transpose()?;
     let filter = filter::of_bulk(request, &app.filter_names)?;
     if filter.is_empty() && !all {
@@ -61,29 +60,69 @@ async fn step(
             "without a filter this is every job: say \"all\": true if that is meant",
         ));
     }
-    let Some(filter) = filter::resolve(app, caller.sees(), filter).await? else {
-        return Ok(Answer(BulkAnswer {
+    let filter = filter::resolve(app, caller.sees(), filter).await?;
+    if background {
+        if dry_run || before.is_some() {
+            return Err(Refusal::bad(
+                "background: a job of its own walks through all of them, so leave dryRun and cursor out",
+            ));
+        }
+        return submit(app, caller, bulk, filter).await;
+    }
+    let answer = match filter {
+        Some(filter) => step(app, caller, bulk, &filter, before, dry_run).await?,
+        None => BulkAnswer {
             success: true,
             ..BulkAnswer::default()
-        }));
+        },
     };
+    let changed = Changed::new(format_args!("{} jobs", answer.done));
+    Ok((Extension(changed), Answer(answer)).into_response())
+}
+
+/// As a job of its own.
+async fn submit(
+    app: &App,
+    caller: &Caller,
+    bulk: Bulk,
+    filter: Option<Filter>,
+) -> Result<Response, Refusal> {
+    let (kinds, queues) = caller.limited_to();
+    let args = BulkArgs {
+        bulk,
+        filter,
+        kinds,
+        queues,
+    };
+    let job = args.job()?.owner(caller.owner.clone());
+    caller.count_jobs(&app.engine, 1).await?;
+    Ok(super::jobs::accepted(
+        &app.engine.submit_job(job).await?,
+        None,
+    ))
+}
+
+/// One step of it.
+async fn step(
+    app: &App,
+    caller: &Caller,
+    bulk: Bulk,
+    filter: &Filter,
+    before: Option<Seq>,
+    dry_run: bool,
+) -> Result<BulkAnswer, Refusal> {
+    let may = |job: &Job| caller.may_submit(&job.kind, &job.queue).is_ok();
     let step = app
         .engine
-        .ask_all(
-            bulk,
-            &filter,
-            |job| caller.may_submit(&job.kind, &job.queue).is_ok(),
-            before,
-            dry_run,
-        )
+        .ask_all(bulk, filter, may, before, dry_run)
         .await?;
-    Ok(Answer(BulkAnswer {
+    Ok(BulkAnswer {
         success: true,
         matched: step.matched,
         done: step.done,
-        skipped: step.skipped,
+        skipped: step.skipped.len() as u64,
         next_cursor: step.next.map(|seq| seq.to_string()),
-    }))
+    })
 }
 
 fn cursor(text: &str) -> Result<Seq, Refusal> {

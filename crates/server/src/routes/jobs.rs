@@ -71,12 +71,16 @@ pub(super) async fn submit(
     let job = new_job(&app, &caller, request, key)?;
     caller.count_jobs(&app.engine, 1).await?;
     let estimate = app.engine.estimate_new(&job).await;
-    let handle = app.engine.submit_job(job).await?;
+    Ok(accepted(&app.engine.submit_job(job).await?, estimate))
+}
+
+/// What is answered to whoever submitted one job.
+pub(super) fn accepted(handle: &JobHandle, estimate: Option<Timestamp>) -> Response {
     let changed = Extension(Changed::jobs([handle.id()].into_iter()));
     let location = format!("/api/v1/jobs/{}", handle.id());
     let headers = [(header::LOCATION, location)];
-    let answer = Answer(answer(&handle, estimate));
-    Ok((StatusCode::ACCEPTED, headers, changed, answer).into_response())
+    let answer = Answer(answer(handle, estimate));
+    (StatusCode::ACCEPTED, headers, changed, answer).into_response()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {

@@ -3,6 +3,7 @@
 
 mod access;
 mod bulk;
+mod bulk_jobs;
 mod dashboard;
 mod doors;
 mod errors;

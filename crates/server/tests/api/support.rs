@@ -10,7 +10,7 @@ use longhaul::{
     types::{JobId, State, body::SubmitRequest},
 };
 use longhaul_client::{Client, Token};
-use longhaul_server::{AdminToken, Handle, LocalOnly, Metrics, Options, Server};
+use longhaul_server::{AdminToken, Handle, LocalOnly, Metrics, Options, Server, bulk::BulkJob};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -162,6 +162,7 @@ impl Rig {
             .register(Gate(gate.subscribe()))
             .register(Lines)
             .register(Parts)
+            .register(BulkJob)
             .start()
             .await
             .unwrap();

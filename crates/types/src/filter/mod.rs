@@ -13,6 +13,8 @@ mod words;
 
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use self::words::Word;
 use crate::{Labels, State, Timestamp};
 
@@ -48,7 +50,8 @@ pub struct JobFilter {
 }
 
 /// A stretch of time: from `after` on, and earlier than `before`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Period<T> {
     /// Where it begins.
     pub after: Option<T>,

@@ -1,9 +1,10 @@
-// Cancel and retry of all that a filter shows. Invariant: the server counts before anything is asked for, more than a few are
-// confirmed by typing their number, and what was done and skipped is said, also when it stopped half-way.
+// Cancel and retry of all that a filter shows, as a job of its own. Invariant: the server counts before anything is asked for,
+// more than a few are confirmed by typing their number, and what was done and left out is said.
 
-import { advice, send } from "./api.js";
+import { advice, get, jobPath, post, send } from "./api.js";
 import { el, outside, put, show } from "./dom.js";
 import { count, plural } from "./format.js";
+import { live } from "./live.js";
 
 // So many are changed without typing their number.
 const FEW = 10;
@@ -14,19 +15,18 @@ const WORDS = {
   cancel: { verb: "Cancel", doing: "Cancelling", done: "cancelled, or told to stop", keep: "Keep running", kind: "danger", note: "What is finished is kept; a retry goes on from there.", none: "No job here can be cancelled: they have ended." },
   retry: { verb: "Retry", doing: "Retrying", done: "tried again", keep: "Leave them", kind: "primary", note: "What was finished is kept: only the rest runs again.", none: "No job here can be retried: only ended jobs with something that failed are." },
 };
-const SKIPPED = "they changed meanwhile, or another job lives under their unique key";
 
-// Asks, does it, and says what was done; ends when the dialog is closed, with whether anything was done.
+// Asks, has it done, and says what was done; ends when the dialog is closed, with whether it was begun.
 export const bulk = (name, q) => new Bulk(name, q).ended;
 
 class Bulk {
   #body;
   #counted = { matched: 0, least: false };
-  #sum = { done: 0, skipped: 0 };
-  #cursor = null;
   #stopper = new AbortController();
-  #working = false;
-  #stopped = false;
+  // The job that does it, and what ends listening to it.
+  #id = null;
+  #deaf = () => {};
+  #over = false;
 
   constructor(name, q) {
     this.path = `jobs/${name}`;
@@ -37,13 +37,10 @@ class Bulk {
     this.ended = new Promise((resolve) => {
       this.node.addEventListener("close", () => {
         this.#stopper.abort();
+        this.#deaf();
         this.node.remove();
-        resolve(this.#sum.done > 0);
+        resolve(this.#id !== null);
       });
-    });
-    this.node.addEventListener("cancel", (event) => {
-      event.preventDefault();
-      this.#leave();
     });
     document.body.append(this.node);
     this.node.showModal();
@@ -60,41 +57,37 @@ class Bulk {
     this.fill = el("span", { class: "fill" });
     this.meter = el("span", { class: "meter", role: "progressbar", "aria-label": "Progress", "aria-valuemin": "0", "aria-valuemax": "100", data: { tone: "running" } }, this.fill);
     this.problem = el("p", { class: "note error", role: "alert" });
-    this.leave = el("button", { type: "button", class: "quiet", text: keep, on: { click: () => this.#leave() } });
+    this.leave = el("button", { type: "button", class: "quiet", text: keep, on: { click: () => this.node.close() } });
+    this.halt = el("button", { type: "button", class: "quiet", text: "Stop", on: { click: () => this.#halt() } });
     this.go = el("button", { type: "submit", class: kind, text: verb });
     const submit = (event) => {
       event.preventDefault();
       if (!this.go.disabled) this.#work();
     };
-    for (const part of [this.ask, this.meter, this.problem]) show(part, false);
+    for (const part of [this.ask, this.meter, this.problem, this.halt]) show(part, false);
     this.go.disabled = true;
     const form = el("form", { class: "bulk", on: { submit } }, el("h2", { id: "bulk-title", text: `${verb} by filter` }), el("p", {}, "All jobs ", what),
-      this.said, this.note, this.ask, this.meter, this.problem, el("div", { class: "buttons" }, this.leave, this.go));
+      this.said, this.note, this.ask, this.meter, this.problem, el("div", { class: "buttons" }, this.halt, this.leave, this.go));
     this.node = el("dialog", { "aria-labelledby": "bulk-title" }, form);
-  }
-
-  async #step(more) {
-    const response = await send("POST", this.path, { body: { ...this.#body, ...more, ...(this.#cursor && { cursor: this.#cursor }) }, signal: this.#stopper.signal });
-    const answer = await response.json();
-    this.#cursor = answer.nextCursor ?? null;
-    return answer;
   }
 
   // Counts by dry runs, as far as it goes.
   async #count() {
     put(this.said, "Counting…");
     try {
-      for (let steps = 0; steps === 0 || (this.#cursor && steps < COUNTS); steps += 1) {
-        const { matched } = await this.#step({ dryRun: true });
+      let cursor;
+      for (let steps = 0; steps === 0 || (cursor && steps < COUNTS); steps += 1) {
+        const response = await send("POST", this.path, { body: { ...this.#body, dryRun: true, cursor }, signal: this.#stopper.signal });
+        const { matched, nextCursor } = await response.json();
+        cursor = nextCursor;
         this.#counted.matched += matched;
         put(this.said, `Counting… ${count(this.#counted.matched)}`);
       }
+      this.#counted.least = Boolean(cursor);
     } catch (problem) {
       if (problem.name !== "AbortError") this.#fail(problem, "Nothing was changed.");
       return;
     }
-    this.#counted.least = Boolean(this.#cursor);
-    this.#cursor = null;
     this.#confirm();
   }
 
@@ -124,50 +117,61 @@ class Bulk {
     this.go.disabled = must && this.typed.value.replace(/[\s,.]/g, "") !== String(matched);
   }
 
-  // Step by step, each from where the one before stopped.
+  // A job of its own does it: this only follows.
   async #work() {
-    this.#working = true;
-    this.#stopped = false;
     for (const part of [this.ask, this.note, this.problem, this.go]) show(part, false);
-    show(this.meter, true);
-    put(this.leave, "Stop");
+    put(this.said, "Starting…");
     this.leave.focus();
-    this.#draw();
     try {
-      do {
-        const { done, skipped } = await this.#step({});
-        this.#sum.done += done;
-        this.#sum.skipped += skipped;
-        this.#draw();
-      } while (this.#cursor && !this.#stopped);
+      this.#id = (await post(this.path, { ...this.#body, background: true })).jobId;
     } catch (problem) {
-      this.#working = false;
-      this.#fail(problem, this.#told());
-      // From where it stopped: what is done already is not matched again.
-      put(this.go, "Go on");
-      this.go.disabled = false;
-      show(this.go, problem.status !== 400 && problem.status !== 401);
+      this.#fail(problem, "Nothing was changed.");
       return;
     }
-    this.#working = false;
-    put(this.said, `${this.#cursor ? "Stopped: older jobs are left. " : ""}${this.#told()}`);
+    const link = el("a", { href: `#/${jobPath(this.#id)}`, text: `job ${this.#id}`, on: { click: () => this.node.close() } });
+    this.note.replaceChildren("It goes on when this is closed: ", link);
+    for (const part of [this.note, this.meter, this.halt]) show(part, true);
     put(this.leave, "Close");
-    this.leave.disabled = false;
+    const event = (event) => {
+      if (event.jobId !== this.#id) return;
+      if (event.event === "progress") this.#draw(event.progress);
+      else if (event.event !== "log") this.#read();
+    };
+    this.#deaf = live.listen({ event, again: () => this.#read() });
+    await this.#read();
   }
 
-  #draw() {
-    const { matched, least } = this.#counted;
-    const { done, skipped } = this.#sum;
-    this.meter.classList.toggle("unknown", done + skipped === 0);
-    const share = matched ? Math.min(1, (done + skipped) / matched) : 0;
-    put(this.said, `${this.words.doing}… ${count(done)} of ${least ? "at least " : ""}${count(matched)}${skipped ? `, ${count(skipped)} skipped` : ""}`);
+  // The job as it is, when something may have been missed and at its end.
+  async #read() {
+    try {
+      const job = await get(jobPath(this.#id), undefined, this.#stopper.signal);
+      if (this.#over) return;
+      this.#draw(job.progress);
+      if (job.completedAt) this.#end(job);
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.#fail(problem, "What became of it is not known yet.");
+    }
+  }
+
+  #draw({ current, total, currentTask }) {
+    const share = total ? Math.min(1, current / total) : 0;
+    this.meter.classList.toggle("unknown", !share);
+    put(this.said, currentTask === "counting" || total == null ? `${this.words.doing}…` : `${this.words.doing}… ${count(current)} of ${count(total)}`);
     this.fill.style.transform = `scaleX(${share})`;
     this.meter.setAttribute("aria-valuenow", String(Math.floor(share * 100)));
   }
 
-  #told() {
-    const { done, skipped } = this.#sum;
-    return `${plural(done, "job")} ${this.words.done}.${skipped ? ` ${count(skipped)} skipped: ${SKIPPED}.` : ""}`;
+  #end({ state, results, progress, error }) {
+    this.#over = true;
+    this.#deaf();
+    for (const part of [this.meter, this.halt]) show(part, false);
+    if (state === "completed") {
+      const { done, skipped } = results;
+      const left = skipped ? ` ${count(skipped)} left out: its log says which.` : "";
+      put(this.said, `${plural(done, "job")} ${this.words.done}.${left}`);
+    } else if (state === "cancelled") put(this.said, `Stopped after ${plural(progress.current, "job")}: older ones are left.`);
+    else this.#fail(new Error(error), "It failed.");
+    this.leave.focus();
   }
 
   #fail(problem, said) {
@@ -176,14 +180,17 @@ class Bulk {
     show(this.problem, true);
     show(this.go, false);
     put(this.leave, "Close");
-    this.leave.disabled = false;
   }
 
-  // While it works, stops after the request that is on its way: what that does is to be said.
-  #leave() {
-    if (!this.#working) return this.node.close();
-    this.#stopped = true;
-    this.leave.disabled = true;
-    put(this.leave, "Stopping…");
+  // What is done stays done.
+  async #halt() {
+    this.halt.disabled = true;
+    try {
+      await post(jobPath(this.#id, "/cancel"));
+    } catch (problem) {
+      this.halt.disabled = false;
+      put(this.problem, outside(advice(problem), 600));
+      show(this.problem, true);
+    }
   }
 }
