@@ -49,7 +49,7 @@ enum Command {
     Cancel(cancel::Args),
     /// Give jobs that ended another go; finished items are kept
     Retry(retry::Args),
-    /// Start held or scheduled jobs now
+    /// Start jobs now that are held, scheduled, or wait for their next attempt
     Start(start::Args),
     /// Remove jobs that have ended
     Remove(remove::Args),

@@ -93,7 +93,7 @@ impl Client {
             .await
     }
 
-    /// Starts a held or scheduled job now.
+    /// Starts a job now that is held, scheduled, or waits for its next attempt.
     pub async fn start(&self, id: &JobId) -> Result<JobView, Error> {
         self.ask(self.post(&job(id, "/start"))).await
     }

@@ -77,7 +77,7 @@ await test(async () => {
   await step('it goes on when the dialog is closed', async () => {
     await ask('Cancel');
     await press('Cancel 3 jobs');
-    await says(dialog, 'It goes on when this is closed');
+    await says(dialog, /Waits until its queue bulk is resumed.*It goes on when this is closed/s);
     await press('Close');
     await gone(dialog);
     await api('POST', 'queues/bulk/resume');

@@ -1,4 +1,4 @@
-//! `longhaul start ID…`: starts held or scheduled jobs now.
+//! `longhaul start ID…`: starts jobs now that are held, scheduled, or wait for their next attempt.
 
 use std::process::ExitCode;
 

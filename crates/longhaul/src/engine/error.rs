@@ -129,9 +129,11 @@ fn why_not(request: Request, state: State) -> &'static str {
         (Request::Retry, State::Failed | State::Cancelled) => {
             "another job lives under its unique key; wait for that one's end"
         }
-        (Request::Start, State::Pending) => "it waits for nobody to start it",
+        (Request::Start, State::Pending) => {
+            "it waits for a slot or for its next check, not for somebody to start it"
+        }
         (Request::Start, State::Running) => "it was started already",
-        (Request::Start, _) => "only a held or scheduled job is started; retry this one",
+        (Request::Start, _) => "only a job that waits is started; retry this one",
         (Request::Remove, _) => "only a job that has ended is removed; cancel it first",
     }
 }

@@ -170,7 +170,7 @@ impl Engine {
         ask_one(&self.core, Request::Retry, owner, id).await
     }
 
-    /// Starts a held or scheduled job now.
+    /// Starts a job now that is held, scheduled, or waits for its next attempt.
     pub async fn start_now(&self, owner: Option<&str>, id: &JobId) -> Result<Job, Error> {
         ask_one(&self.core, Request::Start, owner, id).await
     }

@@ -367,7 +367,7 @@ pub enum Request {
     Cancel,
     /// Another go for a job that ended: its failed items run again, finished ones are kept, attempts count from 0.
     Retry,
-    /// Start a held or scheduled one now.
+    /// Start one now that is held, scheduled, or waits for its next attempt.
     Start,
     /// Remove an ended one with all it left.
     Remove,

@@ -573,7 +573,7 @@ fn job() -> Vec<Entry> {
             Post,
             "/api/v1/jobs/{id}/start",
             "start",
-            "Run a held or scheduled job now",
+            "Run a job now that is held, scheduled, or waits for its next attempt",
         )
         .refused(illegal)
         .answers::<JobView>("200", "The job, waiting for a slot."),

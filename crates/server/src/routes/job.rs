@@ -77,7 +77,7 @@ pub(super) async fn retry(
     Ok(Json(view::shown(&app, job)))
 }
 
-/// `POST …/start`: a held or scheduled job runs now.
+/// `POST …/start`: a job that is held, scheduled, or waits for its next attempt runs now.
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     caller: Caller,

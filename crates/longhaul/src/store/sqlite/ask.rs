@@ -123,11 +123,14 @@ fn has_living_twin(tx: &mut Tx<'_>, seq: Seq) -> rusqlite::Result<bool> {
 }
 
 fn start(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illegal>, Fault> {
-    let (state, reason) = tx.sql.get(Sql::Standing)?.query_row([seq], |row| {
-        Ok((row::state(row, 3)?, row.get::<_, Option<u8>>(7)?))
+    let (state, reason, run_at) = tx.sql.get(Sql::Standing)?.query_row([seq], |row| {
+        let reason = row.get::<_, Option<u8>>(7)?;
+        Ok((row::state(row, 3)?, reason, row::maybe_time(row, 11)?))
     })?;
-    let startable = [Reason::Held, Reason::Scheduled].map(row::reason_number);
-    if state != State::Pending || !reason.is_some_and(|reason| startable.contains(&reason)) {
+    let waits = [Reason::Held, Reason::Scheduled].map(row::reason_number);
+    let between = reason == Some(row::reason_number(Reason::Retry)) && run_at > Some(now);
+    if state != State::Pending || !(between || reason.is_some_and(|reason| waits.contains(&reason)))
+    {
         let change = Change::Claim;
         return Ok(Err(Illegal { state, change }));
     }

@@ -165,17 +165,34 @@ pub async fn a_waiting_job_is_started(store: &dyn Store) {
     assert_eq!(names(&claimed), ["held", "scheduled"]);
 }
 
-/// What runs, has ended, or waits for a backoff or a check is not started by hand.
-pub async fn other_jobs_are_not_started(store: &dyn Store) {
+/// A job that waits for its next attempt is tried now when somebody says so, and counts its attempts as before.
+pub async fn a_job_between_attempts_is_started(store: &dyn Store) {
     let lab = Lab::new(store).await;
-    let ended = lab.ended("ended", complete()).await;
-    let parked = lab.parked("parked").await.job;
-    let claim = lab.run("retry").await;
+    let claim = lab.run("a").await;
     let retry = End::Retry {
         at: at(500),
         error: error("again"),
     };
     lab.end(claim, retry).await;
+    assert_eq!(names(&lab.claim(&lab.worker, at(5)).await), [""; 0]);
+    let found = lab.allowed(Request::Start, "a", at(5)).await;
+    let waits = Status::Pending {
+        reason: Reason::Retry,
+        run_at: Some(at(5)),
+        worker: None,
+    };
+    assert_eq!((&found.status, found.attempts), (&waits, 1));
+    lab.refused(Request::Start, found.seq, at(5)).await;
+    assert_eq!(names(&lab.claim(&lab.worker, at(5)).await), ["a"]);
+}
+
+/// What runs, has ended, waits for a slot or for a check is not started by hand.
+pub async fn other_jobs_are_not_started(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let ended = lab.ended("ended", complete()).await;
+    let parked = lab.parked("parked").await.job;
+    let claim = lab.run("released").await;
+    lab.end(claim, End::Release { at: at(2) }).await;
     let running = lab.run("running").await.job;
     for seq in [ended, parked, claim.job, running] {
         lab.refused(Request::Start, seq, at(2)).await;

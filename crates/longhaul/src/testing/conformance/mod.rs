@@ -173,6 +173,7 @@ macro_rules! __behaviours {
                 a_retry_obeys_the_unique_key
                 a_job_is_retried_again_and_again
                 a_waiting_job_is_started
+                a_job_between_attempts_is_started
                 other_jobs_are_not_started
                 an_ended_job_is_removed
                 a_removed_job_leaves_nothing_behind

@@ -78,14 +78,19 @@ impl Tables {
 
     fn start(&mut self, seq: Seq, now: Timestamp) -> Result<(), Illegal> {
         let job = &self.rows[&seq].job;
-        let Status::Pending {
-            reason: Reason::Held | Reason::Scheduled,
-            ..
-        } = job.status
-        else {
-            return Err(illegal(job, Change::Claim));
+        let reason = match job.status {
+            Status::Pending {
+                reason: Reason::Held | Reason::Scheduled,
+                ..
+            } => Reason::New,
+            Status::Pending {
+                reason: Reason::Retry,
+                run_at: Some(at),
+                ..
+            } if at > now => Reason::Retry,
+            _ => return Err(illegal(job, Change::Claim)),
         };
-        self.change(seq, |row| row.wait(Reason::New, now, None, now));
+        self.change(seq, |row| row.wait(reason, now, None, now));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 import { advice, get, jobPath, post, send } from "./api.js";
 import { el, outside, put, show } from "./dom.js";
-import { count, plural } from "./format.js";
+import { count, plural, waits } from "./format.js";
 import { live } from "./live.js";
 
 // So many are changed without typing their number.
@@ -147,6 +147,7 @@ class Bulk {
       const job = await get(jobPath(this.#id), undefined, this.#stopper.signal);
       if (this.#over) return;
       this.#draw(job.progress);
+      if (job.state === "pending") put(this.said, waits(job));
       if (job.completedAt) this.#end(job);
     } catch (problem) {
       if (problem.name !== "AbortError") this.#fail(problem, "What became of it is not known yet.");

@@ -226,7 +226,7 @@ function buttons(page) {
   const retry = button("Retry", () => page.retry(), { "aria-keyshortcuts": "r" }, "retry");
   const edit = button("Edit and retry", () => page.edit(), { "aria-keyshortcuts": "e" }, "edit");
   const refresh = (job) => {
-    show(start, job.state === "pending" && ["held", "scheduled"].includes(job.reason));
+    show(start, job.state === "pending" && (["held", "scheduled"].includes(job.reason) || (job.reason === "retry" && Date.parse(job.runAt) > Date.now())));
     show(cancel, canCancel(job));
     show(retry, canRetry(job));
   };
