@@ -4,8 +4,9 @@ use longhaul_types::{
     ItemState, JobId,
     body::{
         Artifact, ArtifactPage, AttemptPage, AttemptView, BulkAnswer, BulkRequest, CancelAnswer,
-        CountsAnswer, DashboardLink, Health, ItemPage, JobPage, JobView, KindPage, KindView,
-        LogPage, QueuePage, QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        CountsAnswer, DashboardLink, FailurePage, Health, ItemPage, JobPage, JobView, KindPage,
+        KindView, LogPage, QueuePage, QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer,
+        SubmitRequest,
     },
     worker::{WorkerPage, WorkerView},
 };
@@ -133,6 +134,11 @@ impl Client {
     pub async fn log_tail(&self, id: &JobId, lines: usize) -> Result<LogPage, Error> {
         self.ask(self.get(&job(id, &format!("/log?tail={lines}"))))
             .await
+    }
+
+    /// Failed jobs by kind and error code, the most frequent first.
+    pub async fn failures(&self) -> Result<FailurePage, Error> {
+        self.ask(self.get("/api/v1/failures")).await
     }
 
     /// The job's attempts that did not complete it, oldest first.

@@ -9,7 +9,7 @@ use longhaul_types::{
 use crate::{answer::Refusal, query::Query, routes::App};
 
 /// Parameters whose values are parts of a filter.
-const PARTS: [&str; 5] = ["state", "status", "kind", "queue", "text"];
+const PARTS: [&str; 6] = ["state", "status", "kind", "queue", "error", "text"];
 
 /// The filter of a query: what `q` says, and behind it what the other parameters say.
 pub(crate) fn of_query(query: &mut Query, names: &FilterNames) -> Result<JobFilter, Refusal> {
@@ -84,6 +84,7 @@ pub(crate) async fn resolve(
         begun: wanted.begun(),
         kinds,
         queues: filter.queues,
+        errors: filter.errors,
         labels: filter.labels,
         text: filter.text,
         created: filter.created.resolve(now),

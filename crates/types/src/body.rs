@@ -251,6 +251,34 @@ pub struct JobPage {
     pub next_cursor: Option<String>,
 }
 
+/// `GET /api/v1/failures`: failed jobs by kind and error code.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FailurePage {
+    /// The most frequent first; 64 at most.
+    pub failures: Vec<FailureView>,
+    /// Whether there are more kinds and codes than were looked at.
+    pub more: bool,
+}
+
+/// Jobs of a kind that failed alike.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FailureView {
+    /// The kind.
+    pub kind: String,
+    /// The error's code.
+    pub error_code: String,
+    /// How many.
+    pub total: u64,
+    /// Whether `total` is exact, as it is up to 10,000.
+    pub total_is: TotalIs,
+    /// The one that was submitted last.
+    pub newest: JobView,
+}
+
 /// What a number of jobs is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -261,6 +289,13 @@ pub enum TotalIs {
     Exact,
     /// So many or more.
     AtLeast,
+}
+
+impl TotalIs {
+    /// What a number is that is exact, or not.
+    pub fn of(exact: bool) -> Self {
+        if exact { Self::Exact } else { Self::AtLeast }
+    }
 }
 
 /// How far a search went that was given up before its page was full.

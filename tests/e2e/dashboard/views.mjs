@@ -27,6 +27,10 @@ await test(async () => {
     await until('two groups', async () => (await lines.count()) === 2 && (await lines.nth(0).innerText()).includes('2'));
     await says(lines.nth(0), /texture_missing.*film\.render/s);
     await says(lines.nth(1), newest.slice(-8));
+    await lines.nth(0).getByRole('link', { name: 'texture_missing' }).click();
+    await until('the jobs that failed so', async () => (await one.locator('tbody tr').count()) === 2);
+    assert.match(one.url(), /error%3Atexture_missing/);
+    await go(one, '#/failures');
     await lines.nth(0).getByRole('link', { name: 'film.render' }).click();
     await until('the failed jobs', async () => (await one.locator('tbody tr').count()) === 3);
     assert.match(one.url(), /state%3Afailed/);

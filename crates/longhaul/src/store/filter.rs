@@ -23,6 +23,8 @@ pub struct Filter {
     pub kinds: Vec<String>,
     /// Only in these queues.
     pub queues: Vec<String>,
+    /// Only those that failed with one of these codes.
+    pub errors: Vec<String>,
     /// Only with all these labels.
     pub labels: Labels,
     /// Only with all these words, each somewhere in the id, a label's value or the error's message; of letters A to Z the
@@ -66,6 +68,28 @@ pub struct Cut {
     pub back_to: Timestamp,
 }
 
+/// Failed jobs by kind and error code.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Failures {
+    /// In the order of kinds and codes.
+    pub groups: Vec<FailureGroup>,
+    /// Whether there are more than were looked at.
+    pub more: bool,
+}
+
+/// Jobs of a kind that failed alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureGroup {
+    /// The kind.
+    pub kind: String,
+    /// The error's code.
+    pub code: String,
+    /// How many they are, exact up to [`COUNTED`].
+    pub jobs: Total,
+    /// The one that was submitted last.
+    pub newest: Job,
+}
+
 /// How many jobs a filter shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
@@ -79,6 +103,7 @@ impl Filter {
     /// Whether kept counts say how many jobs it shows.
     pub fn is_counted(&self) -> bool {
         self.begun.is_none()
+            && self.errors.is_empty()
             && self.labels.is_empty()
             && self.text.is_empty()
             && self.created.is_all()
@@ -118,6 +143,8 @@ impl Filter {
             && (job.state() != State::Pending || self.has_begun(job.started_at))
             && any(&self.kinds, &job.kind)
             && any(&self.queues, &job.queue)
+            && (self.errors.is_empty() || job.state() == State::Failed)
+            && self.failed_so(job.error.as_ref().map(|error| error.code.as_str()))
             && self.created.has(job.created_at)
             && self.has_ended(job.ended_at())
             && self
@@ -128,6 +155,12 @@ impl Filter {
                 let error = job.error.as_ref().map(|error| error.message.as_str());
                 self.finds(job.id.as_str(), error, &job.labels)
             }
+    }
+
+    /// Whether a failed job fits that has this code.
+    pub(crate) fn failed_so(&self, code: Option<&str>) -> bool {
+        let among = |code: &str| self.errors.iter().any(|error| error == code);
+        self.errors.is_empty() || code.is_some_and(among)
     }
 
     /// Whether a pending job fits that first started then.

@@ -28,7 +28,7 @@ mod follow_up;
 mod schedules;
 pub mod sqlite;
 
-pub use filter::{COUNTED, Cut, Filter, Page, PageRequest, Total};
+pub use filter::{COUNTED, Cut, FailureGroup, Failures, Filter, Page, PageRequest, Total};
 pub use follow_up::{StoredFollowUp, told};
 pub use schedules::{After, Fire, Fired, PutDone, PutSchedule};
 pub use sqlite::SqliteStore;
@@ -599,6 +599,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A job's artifacts, by name.
     async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error>;
+
+    /// Failed jobs by kind and error code, of an owner or of all.
+    async fn failures(&self, owner: Option<&str>) -> Result<Failures, Error>;
 
     /// Bytes that the artifacts of an owner's jobs take together.
     async fn disk(&self, owner: &str) -> Result<u64, Error>;

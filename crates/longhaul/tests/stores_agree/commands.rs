@@ -114,6 +114,7 @@ pub(super) struct Selection {
     pub(super) states: Vec<State>,
     pub(super) kinds: Vec<&'static str>,
     pub(super) queues: Vec<&'static str>,
+    pub(super) error: Option<&'static str>,
     pub(super) label: Option<&'static str>,
     pub(super) begun: Option<bool>,
     pub(super) text: Vec<&'static str>,
@@ -237,7 +238,9 @@ fn selection() -> impl Strategy<Value = Selection> {
     // Ids, parts of ids, labels, and what errors say.
     let word = select(&["0-0", "1-0", "-", "W", "z", ":0", "2023"][..]);
     let words = prop_oneof![3 => Just(Vec::new()), 1 => vec(word, 1..3)];
+    let error = option::weighted(0.2, select(&["handler_failed", "deadline", "none"][..]));
     let rest = (
+        error,
         option::weighted(0.3, any::<bool>()),
         words,
         period(),
@@ -246,12 +249,13 @@ fn selection() -> impl Strategy<Value = Selection> {
     let page = (option::of(any::<Index>()), 0..3_usize, 0..9_usize);
     (names, rest, page).prop_map(|(names, rest, (before, skip, limit))| {
         let (owner, states, kinds, queues, label) = names;
-        let (begun, text, created, ended) = rest;
+        let (error, begun, text, created, ended) = rest;
         Selection {
             owner,
             states,
             kinds,
             queues,
+            error,
             label,
             begun,
             text,

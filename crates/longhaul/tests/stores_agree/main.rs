@@ -11,9 +11,9 @@ use longhaul::{
     Store,
     model::{Claim, Limits, Schedule, Seq, Status, WorkerId},
     store::{
-        Asked, ClaimRequest, Claimed, End, Error, Filter, Fire, Fired, Insert, ItemWrite, Kind,
-        LogWrite, PageRequest, PutSchedule, Request, SqliteStore, StoredArtifact, StoredFollowUp,
-        Sweep, Write, Written, sqlite::Options,
+        Asked, ClaimRequest, Claimed, End, Error, FailureGroup, Filter, Fire, Fired, Insert,
+        ItemWrite, Kind, LogWrite, PageRequest, PutSchedule, Request, SqliteStore, StoredArtifact,
+        StoredFollowUp, Sweep, Write, Written, sqlite::Options,
     },
     testing::{
         MemoryStore,
@@ -265,6 +265,7 @@ fn filter(selection: &Selection, now: Timestamp) -> Filter {
         queues: texts(&selection.queues),
         labels: label.into_iter().collect::<Labels>(),
         begun: selection.begun,
+        errors: selection.error.into_iter().map(str::to_owned).collect(),
         text: texts(&selection.text),
         created: period(selection.created),
         ended: period(selection.ended),
@@ -478,6 +479,12 @@ async fn holds(store: &dyn Store, now: Timestamp) -> String {
         due.sort_by_key(|one| (one.schedule.name.clone(), one.schedule.owner.clone()));
     }
     text += &said(&due);
+    let mut failures = store.failures(None).await;
+    if let Ok(failures) = &mut failures {
+        let key = |group: &FailureGroup| (group.kind.clone(), group.code.clone());
+        failures.groups.sort_by_key(key);
+    }
+    text += &said(&failures);
     for name in WORKERS {
         let mut held = store.held(&WorkerId::named(name)).await;
         if let Ok(held) = &mut held {

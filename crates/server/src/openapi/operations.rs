@@ -8,8 +8,8 @@ use longhaul_types::{
     ErrorCode, Event, EventKind, JobId, Problem, Scope, State,
     body::{
         BulkAnswer, BulkRequest, CancelAnswer, CountsAnswer, DashboardLink, DashboardSession,
-        DashboardSessionRequest, FollowUpRequest, Health, JobView, KindPage, QueuePage, QueueView,
-        ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
+        DashboardSessionRequest, FailurePage, FollowUpRequest, Health, JobView, KindPage,
+        QueuePage, QueueView, ServerInfo, SubmitAnswer, SubmitManyAnswer, SubmitRequest,
     },
     statistics::{Span, Statistics},
     token::{TokenMade, TokenPage, TokenRequest, TokenView},
@@ -302,6 +302,9 @@ fn server() -> Vec<Entry> {
         new(Get, "/api/v1/counts", "counts", "How many jobs there are, exactly")
             .refused(&[ErrorCode::BadRequest])
             .answers::<CountsAnswer>("200", "By state, and by kind and queue."),
+        new(Get, "/api/v1/failures", "failures", "Failed jobs by kind and error code")
+            .refused(&[ErrorCode::BadRequest])
+            .answers::<FailurePage>("200", "The most frequent first; `error:CODE` in a filter shows their jobs."),
         new(Get, "/api/v1/statistics", "statistics", "What happened of late, for charts")
             .describe(
                 "Ends and run times by kind, and depths of queues, counted in memory since the server started. They are of \

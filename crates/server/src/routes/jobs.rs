@@ -1,6 +1,6 @@
 //! Many jobs: submit and list.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json as Answer,
@@ -16,8 +16,8 @@ use longhaul::{
 use longhaul_types::{
     Timestamp,
     body::{
-        FollowUpRequest, JobPage, ListCut, SubmitAnswer, SubmitManyAnswer, SubmitRequest, TotalIs,
-        WebhookRequest,
+        FailurePage, FailureView, FollowUpRequest, JobPage, ListCut, SubmitAnswer,
+        SubmitManyAnswer, SubmitRequest, TotalIs, WebhookRequest,
     },
 };
 
@@ -238,6 +238,29 @@ pub(super) async fn list(
     Ok(Answer(answer))
 }
 
+/// `GET /api/v1/failures`: failed jobs by kind and error code.
+pub(super) async fn failures(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    query: Query,
+) -> Result<Answer<FailurePage>, Refusal> {
+    query.finish()?;
+    let failures = app.engine.store().failures(caller.sees()).await?;
+    let mut groups = failures.groups;
+    groups.sort_by_key(|group| Reverse((group.jobs.count, group.newest.seq)));
+    let groups = groups.into_iter().map(|group| FailureView {
+        kind: group.kind,
+        error_code: group.code,
+        total: group.jobs.count,
+        total_is: TotalIs::of(group.jobs.exact),
+        newest: view::shown(&app, group.newest),
+    });
+    Ok(Answer(FailurePage {
+        failures: groups.collect(),
+        more: failures.more,
+    }))
+}
+
 /// Puts in the jobs and the numbers of a filter.
 async fn fill(
     app: &App,
@@ -257,11 +280,7 @@ async fn fill(
     let total = total.unwrap_or_else(|| filter.total(&counts));
     answer.counts = filter.sum(&counts);
     answer.total = total.count;
-    answer.total_is = if total.exact {
-        TotalIs::Exact
-    } else {
-        TotalIs::AtLeast
-    };
+    answer.total_is = TotalIs::of(total.exact);
     answer.next_cursor = page.next.map(|seq| seq.to_string());
     answer.cut = page.cut.map(|cut| ListCut {
         looked_at: cut.looked_at,

@@ -60,6 +60,7 @@ pub const ROUTES: &[(&str, &str, Right)] = &[
     ("POST", "/api/v1/server/stop", Right::Admin),
     ("GET", "/api/v1/kinds", Right::Token),
     ("GET", "/api/v1/counts", Right::Read),
+    ("GET", "/api/v1/failures", Right::Read),
     ("GET", "/api/v1/statistics", Right::Admin),
     ("GET", "/api/v1/queues", Right::Read),
     ("POST", "/api/v1/queues/{queue}/pause", Right::Admin),
@@ -207,6 +208,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/server/stop", post(serve::stop))
         .route("/kinds", get(serve::kinds))
         .route("/counts", get(serve::counts))
+        .route("/failures", get(jobs::failures))
         .route("/statistics", get(statistics::statistics))
         .route("/dashboard/links", post(dashboard::link))
         .route(

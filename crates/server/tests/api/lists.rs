@@ -269,3 +269,38 @@ async fn an_estimate_comes_from_the_jobs_before_and_is_absent_without() {
     assert_eq!(submit("test.echo").await.estimated_completion_time, None);
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn failures_are_grouped_and_lead_to_their_jobs() {
+    let rig = Rig::new().await;
+    let mut failed = Vec::new();
+    for _ in 0..2 {
+        let id = rig.submit("test.echo", json!({"fail": "told to"})).await;
+        rig.until(&id, State::Failed).await;
+        failed.push(id);
+    }
+    let page = rig.client.failures().await.unwrap();
+    assert!(!page.more);
+    let [group] = &page.failures[..] else {
+        panic!("one group, not {page:?}")
+    };
+    assert_eq!(
+        (group.kind.as_str(), group.error_code.as_str()),
+        ("test.echo", "told_to")
+    );
+    assert_eq!((group.total, group.total_is), (2, TotalIs::Exact));
+    assert_eq!(group.newest.job_id, failed[1]);
+    let query = |words: &str| JobsQuery {
+        q: Some(words.to_owned()),
+        ..JobsQuery::default()
+    };
+    let shown = rig
+        .client
+        .jobs(&query("error:told_to kind:test.echo"))
+        .await
+        .unwrap();
+    assert_eq!((shown.total, shown.total_is), (2, TotalIs::Exact));
+    let none = rig.client.jobs(&query("error:other")).await.unwrap();
+    assert_eq!((none.total, none.jobs.len()), (0, 0));
+    rig.stop().await;
+}

@@ -1,7 +1,7 @@
 //! The one grammar by which jobs are filtered, in the API, on the command line and wherever else a list is:
-//! `state:failed kind:walrus.* queue:default label.service:x created:>2026-01-01 ended:<1h some words`.
+//! `state:failed kind:walrus.* queue:default error:disk_full label.service:x created:>2026-01-01 ended:<1h some words`.
 //!
-//! Words stand apart by spaces, and all must fit. `state`, `status`, `kind` and `queue` may name several values, by commas or
+//! Words stand apart by spaces, and all must fit. `state`, `status`, `kind`, `queue` and `error` may name several values, by commas or
 //! by being repeated: any of them fits. Times are `>` or `<` a date, a time or an age: `created:<1h` is less than an hour
 //! ago. What has spaces, colons or commas stands in double quotes, with `\"` and `\\` inside. A word without a name is
 //! looked for as text.
@@ -39,6 +39,8 @@ pub struct JobFilter {
     pub kinds: Vec<String>,
     /// Only in these queues.
     pub queues: Vec<String>,
+    /// Only those that failed with one of these error codes.
+    pub errors: Vec<String>,
     /// Only with all these labels.
     pub labels: Labels,
     /// Only with all these words, each somewhere in the id, a label's value or the error.
@@ -106,11 +108,12 @@ pub enum Error {
 }
 
 /// The names that every filter knows.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "state",
     "status",
     "kind",
     "queue",
+    "error",
     "label.NAME",
     "created",
     "ended",
@@ -159,6 +162,7 @@ impl JobFilter {
             "status" => self.statuses.extend(word.values(parse_status)?),
             "kind" => self.kinds.extend(word.values(parse_kind)?),
             "queue" => self.queues.extend(word.values(parse_name)?),
+            "error" => self.errors.extend(word.values(parse_name)?),
             "created" => self.created.narrow(word)?,
             "ended" => self.ended.narrow(word)?,
             name => match (name.strip_prefix("label."), names.0.get(name)) {
@@ -200,6 +204,7 @@ impl JobFilter {
             self.statuses.len(),
             self.kinds.len(),
             self.queues.len(),
+            self.errors.len(),
             self.labels.len(),
         ];
         if lists.iter().sum::<usize>() > MAX_VALUES || self.text.len() > MAX_TEXT {
@@ -225,6 +230,7 @@ impl fmt::Display for JobFilter {
             ("status", &self.statuses),
             ("kind", &self.kinds),
             ("queue", &self.queues),
+            ("error", &self.errors),
         ] {
             let values = values.iter().map(|value| words::quote(value));
             words.extend(values.map(|value| format!("{name}:{value}")));

@@ -32,11 +32,12 @@ const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
 fn the_sentence_of_the_description_is_understood() {
-    let text = "state:failed kind:walrus.* queue:default label.service:x created:>2026-01-01 ended:<1h some words";
+    let text = "state:failed kind:walrus.* queue:default error:disk_full,gone label.service:x created:>2026-01-01 ended:<1h some words";
     let filter = parse(text);
     assert_eq!(filter.states, [State::Failed]);
     assert_eq!(filter.kinds, ["walrus.*"]);
     assert_eq!(filter.queues, ["default"]);
+    assert_eq!(filter.errors, ["disk_full", "gone"]);
     assert_eq!(filter.labels, label("service", "x"));
     assert_eq!(filter.text, ["some", "words"]);
     let later = |moment| Period {
@@ -240,21 +241,24 @@ fn any_filter() -> impl Strategy<Value = JobFilter> {
         vec(select(&State::ALL[..]), 0..3),
         vec(select(strings(&STATUSES)), 0..3),
         vec(kind, 0..3),
-        vec(any_text(), 0..3),
+        (vec(any_text(), 0..3), vec(any_text(), 0..3)),
         proptest::collection::btree_map(any_text(), ".{0,9}", 0..3),
         vec(any_text(), 0..3),
         (period(), period()),
     )
         .prop_map(
-            |(states, statuses, kinds, queues, labels, text, (created, ended))| JobFilter {
-                states,
-                statuses,
-                kinds,
-                queues,
-                labels,
-                text,
-                created,
-                ended,
+            |(states, statuses, kinds, (queues, errors), labels, text, (created, ended))| {
+                JobFilter {
+                    states,
+                    statuses,
+                    kinds,
+                    queues,
+                    errors,
+                    labels,
+                    text,
+                    created,
+                    ended,
+                }
             },
         )
 }

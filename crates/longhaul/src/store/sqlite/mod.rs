@@ -47,9 +47,9 @@ use self::{
 use crate::{
     model::{Attempt, Detail, Job, Limits, Scheduled, Seq, Token, WorkerId},
     store::{
-        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Fire, Fired, Heartbeat,
-        Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule, Request, Store,
-        StoredArtifact, Sweep, Total, Write, Written,
+        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Failures, Filter, Fire, Fired,
+        Heartbeat, Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule,
+        Request, Store, StoredArtifact, Sweep, Total, Write, Written,
     },
 };
 
@@ -406,6 +406,12 @@ impl Store for SqliteStore {
 
     async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error> {
         self.readers.read(move |db| read::artifacts(db, job)).await
+    }
+
+    async fn failures(&self, owner: Option<&str>) -> Result<Failures, Error> {
+        let owner = owner.map(str::to_owned);
+        let failures = move |db: &_| list::failures(db, owner.as_deref());
+        self.readers.read(failures).await
     }
 
     async fn disk(&self, owner: &str) -> Result<u64, Error> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_types::{Labels, State, Timestamp, filter::Period};
+use longhaul_types::{JobError, Labels, State, Timestamp, filter::Period};
 
 use super::lab::{KIND, Lab, OTHER, QUEUE, at, complete, error, fail, held, job, jobs};
 use crate::{
@@ -19,6 +19,119 @@ async fn see(lab: &Lab<'_>, filter: Filter, expected: &[&str]) {
     };
     let counted = lab.store.count(&filter).await.expect("count");
     assert_eq!(counted, total, "{filter:?}");
+}
+
+/// An end that fails with this code.
+fn fails(code: &str) -> End {
+    End::Fail {
+        error: JobError {
+            code: code.to_owned(),
+            ..error(code)
+        },
+    }
+}
+
+fn failed(codes: &[&str]) -> Filter {
+    Filter {
+        errors: codes.iter().map(|code| (*code).to_owned()).collect(),
+        ..Filter::default()
+    }
+}
+
+/// Jobs that failed are found by their code: those that were tried again, or failed otherwise, are not.
+pub async fn failed_jobs_are_found_by_their_code(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    for (name, code) in [("a", "full"), ("b", "gone"), ("c", "full"), ("d", "full")] {
+        let brief = Insert {
+            owner: if name == "c" { "anna" } else { "" }.to_owned(),
+            labels: [("of".to_owned(), name.to_owned())].into(),
+            ..job(name)
+        };
+        let claim = lab.run_job(brief).await;
+        lab.end(claim, fails(code)).await;
+    }
+    let retried = End::Retry {
+        at: at(60),
+        error: JobError {
+            code: "full".to_owned(),
+            ..error("full")
+        },
+    };
+    lab.ended("between", retried).await;
+    see(&lab, failed(&["full"]), &["d", "c", "a"]).await;
+    see(
+        &lab,
+        failed(&["full", "gone", "none"]),
+        &["d", "c", "b", "a"],
+    )
+    .await;
+    see(&lab, failed(&["none"]), &[]).await;
+    lab.allowed(Request::Retry, "d", at(2)).await;
+    see(&lab, failed(&["full"]), &["c", "a"]).await;
+    let narrow = |change: &dyn Fn(&mut Filter)| {
+        let mut filter = failed(&["full"]);
+        change(&mut filter);
+        filter
+    };
+    let annas = narrow(&|filter| filter.owner = Some("anna".to_owned()));
+    see(&lab, annas, &["c"]).await;
+    let labelled = narrow(&|filter| drop(filter.labels.insert("of".to_owned(), "a".to_owned())));
+    see(&lab, labelled, &["a"]).await;
+    let completed = narrow(&|filter| filter.states = vec![State::Completed]);
+    see(&lab, completed, &[]).await;
+    let named = narrow(&|filter| filter.text = vec!["a".to_owned()]);
+    see(&lab, named, &["a"]).await;
+}
+
+/// Failed jobs are grouped by kind and code, each owner's for itself.
+pub async fn failures_are_grouped(store: &dyn Store) {
+    let lab = Lab::new(store).await;
+    let groups = async |owner: Option<&str>| {
+        let failures = store.failures(owner).await.expect("failures");
+        assert!(!failures.more);
+        let groups = failures.groups.into_iter().map(|group| {
+            assert!(group.jobs.exact);
+            let newest = group.newest.id.as_str().to_owned();
+            (group.kind, group.code, group.jobs.count, newest)
+        });
+        groups.collect::<Vec<_>>()
+    };
+    assert_eq!(groups(None).await, []);
+    for (name, kind, owner, code) in [
+        ("a", KIND, "", "full"),
+        ("b", OTHER, "", "full"),
+        ("c", KIND, "anna", "full"),
+        ("d", KIND, "", "gone"),
+    ] {
+        let brief = Insert {
+            kind: kind.to_owned(),
+            owner: owner.to_owned(),
+            ..job(name)
+        };
+        let claim = lab.run_job(brief).await;
+        lab.end(claim, fails(code)).await;
+    }
+    lab.ended("done", complete()).await;
+    let group = |kind: &str, code: &str, count: u64, newest: &str| {
+        (kind.to_owned(), code.to_owned(), count, newest.to_owned())
+    };
+    let mut all = vec![
+        group(KIND, "full", 2, "c"),
+        group(KIND, "gone", 1, "d"),
+        group(OTHER, "full", 1, "b"),
+    ];
+    let sorted = async |owner| {
+        let mut groups = groups(owner).await;
+        groups.sort();
+        groups
+    };
+    all.sort();
+    assert_eq!(sorted(None).await, all);
+    assert_eq!(sorted(Some("anna")).await, [group(KIND, "full", 1, "c")]);
+    assert_eq!(sorted(Some("nobody")).await, []);
+    lab.allowed(Request::Retry, "d", at(2)).await;
+    all.retain(|(_, code, ..)| code != "gone");
+    assert_eq!(sorted(None).await, all);
 }
 
 fn words(words: &[&str]) -> Filter {

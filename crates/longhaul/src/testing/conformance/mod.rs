@@ -254,6 +254,8 @@ macro_rules! __behaviours {
                 follow_ups_go_with_their_job
             }
             lists {
+                failed_jobs_are_found_by_their_code
+                failures_are_grouped
                 pending_jobs_are_told_apart_by_their_start
                 words_are_found_in_ids_labels_and_errors
                 an_id_finds_its_job_alone

@@ -26,9 +26,9 @@ use self::tables::Tables;
 use crate::{
     model::{Attempt, Detail, Job, Limits, Scheduled, Seq, Token, WorkerId},
     store::{
-        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Filter, Fire, Fired, Heartbeat,
-        Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule, Request, Store,
-        StoredArtifact, Sweep, Total, Write, Written,
+        After, Asked, ClaimRequest, Claimed, CountsBy, Due, Error, Failures, Filter, Fire, Fired,
+        Heartbeat, Insert, Inserted, Kind, Member, Page, PageRequest, PutDone, PutSchedule,
+        Request, Store, StoredArtifact, Sweep, Total, Write, Written,
     },
 };
 
@@ -257,6 +257,10 @@ impl Store for MemoryStore {
 
     async fn artifacts(&self, job: Seq) -> Result<Vec<StoredArtifact>, Error> {
         Ok(self.tables().artifacts(job))
+    }
+
+    async fn failures(&self, owner: Option<&str>) -> Result<Failures, Error> {
+        Ok(self.tables().failures(owner))
     }
 
     async fn disk(&self, owner: &str) -> Result<u64, Error> {

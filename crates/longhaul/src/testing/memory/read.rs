@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
+use longhaul_types::{Item, ItemState, JobId, LogLine, State, Timestamp};
 use serde_json::Value;
 
 use super::tables::{Row, Tables, number};
 use crate::{
     model::{Attempt, Detail, Job, Seq, Status},
     store::{
-        COUNTED, CountsBy, Error, Filter, ItemWrite, Page, PageRequest, StoredArtifact, Total,
+        COUNTED, CountsBy, Error, FailureGroup, Failures, Filter, ItemWrite, Page, PageRequest,
+        StoredArtifact, Total,
     },
 };
 
@@ -166,6 +167,36 @@ impl Tables {
         stored
             .flat_map(|row| row.artifacts.values().cloned())
             .collect()
+    }
+
+    pub(super) fn failures(&self, owner: Option<&str>) -> Failures {
+        let mut groups: BTreeMap<(&str, &str), Vec<&Job>> = BTreeMap::new();
+        for job in self.rows.values().map(|row| &row.job) {
+            if let (State::Failed, Some(error)) = (job.state(), &job.error)
+                && owner.is_none_or(|owner| *owner == job.owner)
+            {
+                groups
+                    .entry((&job.kind, &error.code))
+                    .or_default()
+                    .push(job);
+            }
+        }
+        let group = |((kind, code), jobs): ((&str, &str), Vec<&Job>)| {
+            let newest = (*jobs.last()?).clone();
+            Some(FailureGroup {
+                kind: kind.to_owned(),
+                code: code.to_owned(),
+                jobs: Total {
+                    count: jobs.len() as u64,
+                    exact: true,
+                },
+                newest,
+            })
+        };
+        Failures {
+            groups: groups.into_iter().filter_map(group).collect(),
+            more: false,
+        }
     }
 
     pub(super) fn disk(&self, owner: &str) -> u64 {

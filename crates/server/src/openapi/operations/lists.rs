@@ -52,6 +52,7 @@ pub(super) fn list() -> Entry {
         "Any of these kinds; `walrus.*` is every kind that begins so.",
     )
     .any_of("queue", text_schema(), "Any of these queues.")
+    .any_of("error", text_schema(), "Failed with any of these error codes.")
     .any_of(
         "text",
         text_schema(),

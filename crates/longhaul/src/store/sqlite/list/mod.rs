@@ -5,16 +5,17 @@
 //! own; a time of submission becomes a range of numbers. What no index knows (text, ends in a period) is looked for among
 //! what is left, job by job, up to a number of looks: then the page is short and says so.
 
+mod failures;
 mod place;
 mod streams;
 mod wanted;
 
 use rusqlite::{CachedStatement, Connection, Row, types::ToSql};
 
-pub(super) use self::place::waiting;
+pub(super) use self::{failures::failures, place::waiting};
 use self::{
     streams::Merge,
-    wanted::{Found, Wanted},
+    wanted::{Found, Wanted, number},
 };
 use super::{read, row, statements::Sql};
 use crate::{

@@ -21,6 +21,12 @@ pub(super) enum Range<'f> {
     Label(&'f str, &'f str),
     /// Ended so, of one kind and owner.
     Ended { kind: i64, owner: i64, state: u8 },
+    /// Failed with this code, of one kind and owner.
+    Failed {
+        kind: i64,
+        owner: i64,
+        code: &'f str,
+    },
     /// Pending but not ready for a slot, of one kind and owner.
     Waits { kind: i64, owner: i64 },
     /// Pending and ready for a slot.
@@ -151,6 +157,7 @@ fn read(
         Range::Running => (Sql::ListRunning, vec![]),
         Range::Label(name, value) => (Sql::ListLabel, vec![name, value]),
         Range::Ended { kind, owner, state } => (Sql::ListEnded, vec![kind, owner, state]),
+        Range::Failed { kind, owner, code } => (Sql::ListFailed, vec![kind, owner, code]),
         Range::Waits { kind, owner } => (Sql::ListWaits, vec![kind, owner]),
         Range::Begun { kind, owner } => (Sql::ListBegun, vec![kind, owner]),
         Range::Ready {

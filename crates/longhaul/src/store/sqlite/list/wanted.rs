@@ -32,6 +32,8 @@ const PENDING: u8 = 0;
 const RUNNING: u8 = 1;
 /// A bit for each state that has ended.
 const ENDED: i64 = 0b1_1100;
+/// The bit of those that failed.
+const FAILED: i64 = 0b0_1000;
 
 /// A filter in numbers.
 pub(super) struct Wanted<'f> {
@@ -120,18 +122,19 @@ impl<'f> Wanted<'f> {
             || !self.filter.created.has(row::time(row, 4)?)
             || (state == State::Pending && !self.filter.has_begun(row::maybe_time(row, 5)?))
             || !self.filter.has_ended(row::maybe_time(row, 6)?)
+            || !self.filter.failed_so(row.get_ref(7)?.as_str_or_null()?)
         {
             return Ok(false);
         }
         if !self.needs_words() {
             return Ok(true);
         }
-        let labels: Labels = row::labels(row, 9)?;
+        let labels: Labels = row::labels(row, 10)?;
         let mut all = self.filter.labels.iter();
         if !all.all(|(name, value)| labels.get(name) == Some(value)) {
             return Ok(false);
         }
-        let (id, error) = (row.get_ref(7)?.as_str()?, row.get_ref(8)?.as_str_or_null()?);
+        let (id, error) = (row.get_ref(8)?.as_str()?, row.get_ref(9)?.as_str_or_null()?);
         Ok(self.filter.finds(id, error, &labels))
     }
 
@@ -236,6 +239,9 @@ impl<'f> Wanted<'f> {
         groups: &[Group],
     ) -> rusqlite::Result<Option<Vec<Stream<'f>>>> {
         let any_queue = self.queues.is_none();
+        if !self.filter.errors.is_empty() {
+            return Ok(self.failed(groups, any_queue));
+        }
         let ended: BTreeSet<(i64, i64, u8)> = groups
             .iter()
             .filter(|group| group.state > RUNNING)
@@ -271,6 +277,27 @@ impl<'f> Wanted<'f> {
             }
         }
         Ok(Some(streams))
+    }
+
+    /// The ranges of jobs that failed with these codes; none when they are too many.
+    fn failed(&self, groups: &[Group], any_queue: bool) -> Option<Vec<Stream<'f>>> {
+        let places: BTreeSet<_> = groups
+            .iter()
+            .map(|group| (group.kind, group.owner))
+            .collect();
+        let codes: BTreeSet<&'f str> = self.filter.errors.iter().map(String::as_str).collect();
+        if places.len() * codes.len() > RANGES {
+            return None;
+        }
+        let ranges = places.into_iter().flat_map(|(kind, owner)| {
+            let codes = codes.iter();
+            codes.map(move |code| Range::Failed { kind, owner, code })
+        });
+        Some(
+            ranges
+                .map(|range| Stream::new(range, any_queue, self.before))
+                .collect(),
+        )
     }
 
     /// The ranges of pending jobs that started before.
@@ -309,10 +336,15 @@ fn states(filter: &Filter) -> i64 {
     let bits = chosen
         .iter()
         .fold(0, |bits, state| bits | (1 << row::state_number(*state)));
-    if filter.ended.is_all() {
+    let ended = if filter.ended.is_all() {
         bits
     } else {
         bits & ENDED
+    };
+    if filter.errors.is_empty() {
+        ended
+    } else {
+        ended & FAILED
     }
 }
 
@@ -336,7 +368,7 @@ fn listed(
     Ok(listed)
 }
 
-fn number(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+pub(super) fn number(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached(Sql::NameFind.text())?
         .query_row([name], |row| row.get(0))
         .optional()
