@@ -54,6 +54,11 @@ fn all_that_a_filter_shows_is_cancelled_and_retried_by_a_job() {
 }
 
 #[test]
+fn workers_schedules_and_charts_show_what_there_is() {
+    held(Rig::new().browser("rest", &[]), 4);
+}
+
+#[test]
 fn what_jobs_say_stays_text() {
     held(Rig::new().browser("texts", &[]), 8);
 }
