@@ -7,7 +7,7 @@
 
 use longhaul::{
     Context, Failure, Handler, NewJob, Outcome,
-    engine::{Bulk, Error, Skipped},
+    engine::{Bulk, BulkStep, Error, Skipped},
     handler::Policy,
     model::{Backoff, Job, Status},
     store::Filter,
@@ -113,8 +113,13 @@ impl Handler for BulkJob {
         loop {
             job.progress().task(word).set(place.sum.matched, total);
             go_on(job).await?;
-            let step = job.ask_all(args.bulk, filter, may, place.before, false);
-            let step = step.await?;
+            let step = BulkStep {
+                bulk: args.bulk,
+                filter,
+                before: place.before,
+                dry: false,
+            };
+            let step = job.ask_all(step, may).await?;
             place.sum.matched += step.matched;
             place.sum.done += step.done;
             place.sum.skipped += step.skipped.len() as u64;
@@ -150,7 +155,13 @@ async fn count(
     let (mut total, mut before) = (0, None);
     loop {
         go_on(job).await?;
-        let step = job.ask_all(bulk, filter, may, before, true).await?;
+        let step = BulkStep {
+            bulk,
+            filter,
+            before,
+            dry: true,
+        };
+        let step = job.ask_all(step, may).await?;
         total += step.matched;
         before = step.next;
         job.progress().task("counting").unit("jobs").total(total);

@@ -30,6 +30,19 @@ pub enum Bulk {
     Retry,
 }
 
+/// One step of a walk through the jobs of a filter.
+#[derive(Clone, Copy, Debug)]
+pub struct BulkStep<'f> {
+    /// What is asked for.
+    pub bulk: Bulk,
+    /// For which jobs.
+    pub filter: &'f Filter,
+    /// Only for jobs older than this one.
+    pub before: Option<Seq>,
+    /// Only count them.
+    pub dry: bool,
+}
+
 /// What one step came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BulkDone {
@@ -81,17 +94,13 @@ impl Bulk {
 }
 
 impl Engine {
-    /// Does one step of `bulk` for the jobs of a filter, from the one after `before` on, as far as `may` lets it. With `dry`
-    /// it only counts.
+    /// Does one step, as far as `may` lets it.
     pub async fn ask_all(
         &self,
-        bulk: Bulk,
-        filter: &Filter,
+        step: BulkStep<'_>,
         may: impl Fn(&Job) -> bool,
-        before: Option<Seq>,
-        dry: bool,
     ) -> Result<BulkDone, Error> {
-        self.core.ask_all(bulk, filter, may, before, dry).await
+        self.core.ask_all(step, may).await
     }
 }
 
@@ -99,26 +108,26 @@ impl Context {
     /// Does one step as [`Engine::ask_all`] does: for handlers that stand for somebody who may change these jobs.
     pub async fn ask_all(
         &self,
-        bulk: Bulk,
-        filter: &Filter,
+        step: BulkStep<'_>,
         may: impl Fn(&Job) -> bool,
-        before: Option<Seq>,
-        dry: bool,
     ) -> Result<BulkDone, Error> {
-        self.core.ask_all(bulk, filter, may, before, dry).await
+        self.core.ask_all(step, may).await
     }
 }
 
 impl Core {
     async fn ask_all(
         &self,
-        bulk: Bulk,
-        filter: &Filter,
+        step: BulkStep<'_>,
         may: impl Fn(&Job) -> bool,
-        before: Option<Seq>,
-        dry: bool,
     ) -> Result<BulkDone, Error> {
-        let mut step = BulkDone {
+        let BulkStep {
+            bulk,
+            filter,
+            before,
+            dry,
+        } = step;
+        let mut done = BulkDone {
             next: before,
             ..BulkDone::default()
         };
@@ -127,28 +136,28 @@ impl Core {
             ..filter.clone()
         };
         if filter.states.is_empty() {
-            step.next = None;
-            return Ok(step);
+            done.next = None;
+            return Ok(done);
         }
         for _ in 0..BATCHES {
             let request = PageRequest {
-                before: step.next,
+                before: done.next,
                 skip: 0,
                 limit: BATCH,
             };
             let page = self.store.page(&filter, &request).await?;
-            step.next = page.next;
+            done.next = page.next;
             let jobs = page.jobs.into_iter();
             let jobs: Vec<Job> = jobs.filter(|job| bulk.fits(job) && may(job)).collect();
-            step.matched += jobs.len() as u64;
+            done.matched += jobs.len() as u64;
             if !dry {
-                self.ask_batch(bulk.request(), jobs, &mut step).await?;
+                self.ask_batch(bulk.request(), jobs, &mut done).await?;
             }
-            if step.next.is_none() {
+            if done.next.is_none() {
                 break;
             }
         }
-        Ok(step)
+        Ok(done)
     }
 
     async fn ask_batch(

@@ -34,7 +34,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 pub use builder::Builder;
-pub use bulk::{Bulk, BulkDone, Skipped};
+pub use bulk::{Bulk, BulkDone, BulkStep, Skipped};
 pub(crate) use core::{Core, Named};
 pub use error::Error;
 pub use handle::{Ended, JobHandle};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longhaul::{
     Failure, NewJob, Outcome,
-    engine::{Bulk, BulkDone},
+    engine::{Bulk, BulkDone, BulkStep},
     store::Filter,
     types::State,
 };
@@ -16,6 +16,15 @@ fn held(owner: &str, id: &str) -> NewJob {
         id: Some(id.parse().expect("an id")),
         owner: owner.to_owned(),
         ..NewJob::raw("test.script", "{}").start(longhaul::model::Start::Held)
+    }
+}
+
+fn step(bulk: Bulk, filter: &Filter, before: Option<i64>, dry: bool) -> BulkStep<'_> {
+    BulkStep {
+        bulk,
+        filter,
+        before,
+        dry,
     }
 }
 
@@ -35,7 +44,7 @@ async fn steps_are_bounded_and_together_reach_everything() {
     loop {
         let step = bench
             .engine
-            .ask_all(Bulk::Cancel, &filter, |_| true, next, false);
+            .ask_all(step(Bulk::Cancel, &filter, next, false), |_| true);
         let step = step.await.expect("done");
         assert_eq!((step.done, step.skipped), (step.matched, Vec::new()));
         assert!(step.matched <= 10_000);
@@ -61,7 +70,7 @@ async fn jobs_of_one_id_are_asked_each_under_its_owner() {
     let ask = async |filter: &Filter, dry| {
         let step = bench
             .engine
-            .ask_all(Bulk::Cancel, filter, |_| true, None, dry);
+            .ask_all(step(Bulk::Cancel, filter, None, dry), |_| true);
         step.await.expect("done")
     };
     let one = BulkDone {
@@ -91,7 +100,9 @@ async fn a_cancel_reaches_runs_and_a_retry_what_did_not_work() {
             states: states.to_vec(),
             ..Filter::default()
         };
-        let step = bench.engine.ask_all(bulk, &filter, |_| true, None, false);
+        let step = bench
+            .engine
+            .ask_all(step(bulk, &filter, None, false), |_| true);
         step.await.expect("done").done
     };
     assert_eq!(ask(Bulk::Retry, &[]).await, 0, "nothing has ended");

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use longhaul::{
-    engine::Bulk,
+    engine::{Bulk, BulkStep},
     model::{Job, Seq},
     store::Filter,
 };
@@ -70,7 +70,15 @@ async fn answer(
         return submit(app, caller, bulk, filter).await;
     }
     let answer = match filter {
-        Some(filter) => step(app, caller, bulk, &filter, before, dry_run).await?,
+        Some(filter) => {
+            let step = BulkStep {
+                bulk,
+                filter: &filter,
+                before,
+                dry: dry_run,
+            };
+            one_step(app, caller, step).await?
+        }
         None => BulkAnswer {
             success: true,
             ..BulkAnswer::default()
@@ -103,25 +111,15 @@ async fn submit(
 }
 
 /// One step of it.
-async fn step(
-    app: &App,
-    caller: &Caller,
-    bulk: Bulk,
-    filter: &Filter,
-    before: Option<Seq>,
-    dry_run: bool,
-) -> Result<BulkAnswer, Refusal> {
+async fn one_step(app: &App, caller: &Caller, step: BulkStep<'_>) -> Result<BulkAnswer, Refusal> {
     let may = |job: &Job| caller.may_submit(&job.kind, &job.queue).is_ok();
-    let step = app
-        .engine
-        .ask_all(bulk, filter, may, before, dry_run)
-        .await?;
+    let done = app.engine.ask_all(step, may).await?;
     Ok(BulkAnswer {
         success: true,
-        matched: step.matched,
-        done: step.done,
-        skipped: step.skipped.len() as u64,
-        next_cursor: step.next.map(|seq| seq.to_string()),
+        matched: done.matched,
+        done: done.done,
+        skipped: done.skipped.len() as u64,
+        next_cursor: done.next.map(|seq| seq.to_string()),
     })
 }
 
