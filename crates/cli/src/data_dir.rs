@@ -47,6 +47,16 @@ impl DataDir {
         self.path.join("jobs.db")
     }
 
+    /// Files of jobs, where they are not in the file's own place.
+    pub fn artifacts(&self) -> PathBuf {
+        self.path.join("artifacts")
+    }
+
+    /// Scratch folders of jobs, where they are not in the file's own place.
+    pub fn scratch(&self) -> PathBuf {
+        self.path.join("scratch")
+    }
+
     /// The secrets that jobs name.
     pub fn secrets(&self) -> PathBuf {
         self.path.join("secrets.json")

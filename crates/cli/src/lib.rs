@@ -6,6 +6,7 @@
 pub mod commands;
 pub mod daemon;
 pub mod data_dir;
+mod database;
 pub mod exit;
 pub mod follow;
 pub mod kinds;

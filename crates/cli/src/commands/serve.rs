@@ -27,6 +27,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     BUILD, VERSION, daemon,
     data_dir::DataDir,
+    database::{self, Database},
     exit::{Fail, Result},
     kinds,
     settings::Settings,
@@ -63,6 +64,8 @@ pub struct Args {
     allow_target: Vec<String>,
     #[command(flatten)]
     limits: LimitFlags,
+    #[command(flatten)]
+    database: database::Flags,
     /// Speak TLS on that address with this chain of certificates, the server's own first (PEM)
     #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
     tls_cert: Option<PathBuf>,
@@ -274,6 +277,7 @@ async fn serve(
     } else {
         Some(daemon::make_room(data).await?)
     };
+    let database = args.database.database(settings)?;
     let metrics = Metrics::default();
     let traces = Traces::from_environment()?;
     // What is wrong with the settings is said before anything runs.
@@ -284,7 +288,15 @@ async fn serve(
     if let Some(traces) = &traces {
         options = options.traces(Arc::new(traces.clone()));
     }
-    let engine = start_engine(args, limits, &calls, data, &metrics, traces.as_ref()).await?;
+    let engine = start_engine(
+        args,
+        (database, limits),
+        &calls,
+        data,
+        &metrics,
+        traces.as_ref(),
+    )
+    .await?;
     let handle = match Server::bind(engine.clone(), options).await {
         Ok(server) => server.start(),
         Err(error) => {
@@ -355,7 +367,7 @@ fn misset(error: &outgoing::Error) -> Fail {
 /// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
 async fn start_engine(
     args: &Args,
-    limits: Limits,
+    (database, limits): (Database, Limits),
     calls: &Calls,
     data: &DataDir,
     metrics: &Metrics,
@@ -367,23 +379,32 @@ async fn start_engine(
     let results = Cache::new(data.results());
     let end = Instant::now() + PATIENCE;
     loop {
-        let mut builder = Engine::open(data.database())
-            .concurrency(args.concurrency)
-            .limits(limits.clone())
-            .observer(metrics.clone())
-            .secrets(SecretFile::new(data.secrets()));
-        if let Some(traces) = traces {
-            builder = builder.observer(traces.clone());
-        }
-        let builder = match &calls.webhooks[..] {
-            [] => builder,
-            rules => builder.follow_ups(webhook::rules(rules).map_err(|error| misset(&error))?),
+        let started = match database.open(data, &limits).await {
+            Ok((mut builder, lock)) => {
+                builder = builder
+                    .concurrency(args.concurrency)
+                    .limits(limits.clone())
+                    .observer(metrics.clone())
+                    .secrets(SecretFile::new(data.secrets()));
+                if let Some(traces) = traces {
+                    builder = builder.observer(traces.clone());
+                }
+                if !calls.webhooks.is_empty() {
+                    let rules = webhook::rules(&calls.webhooks).map_err(|error| misset(&error))?;
+                    builder = builder.follow_ups(rules);
+                }
+                let builder = kinds::register(builder, results.clone(), calls.outgoing.clone());
+                builder.start().await.map(|engine| (engine, lock))
+            }
+            Err(error) => Err(error),
         };
-        let builder = kinds::register(builder, results.clone(), calls.outgoing.clone());
-        match builder.start().await {
-            Ok(engine) => {
+        match started {
+            Ok((engine, lock)) => {
                 // Not before: the lock of the database is that of the whole folder.
-                tokio::spawn(results.tend());
+                tokio::spawn(async move {
+                    let _lock = lock;
+                    results.tend().await;
+                });
                 return Ok(engine);
             }
             Err(engine::Error::Store(store::Error::Locked(why))) => {

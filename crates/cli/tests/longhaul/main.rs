@@ -1,5 +1,7 @@
 //! The program `longhaul` as people run it: real processes, real sockets, real signals, `kill -9`.
 
+#[path = "../../../longhaul/tests/postgres/server.rs"]
+mod server;
 mod support;
 
 mod bulk;
@@ -9,6 +11,7 @@ mod dashboard;
 mod exit_codes;
 mod lists;
 mod logs;
+mod postgres;
 mod queues;
 mod remote;
 mod run;

@@ -25,11 +25,15 @@ use crate::{
 
 mod filter;
 mod follow_up;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod schedules;
 pub mod sqlite;
 
 pub use filter::{COUNTED, Cut, FailureGroup, Failures, Filter, Page, PageRequest, Total};
 pub use follow_up::{StoredFollowUp, told};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use schedules::{After, Fire, Fired, PutDone, PutSchedule};
 pub use sqlite::SqliteStore;
 

@@ -1,9 +1,12 @@
-//! The store in memory, which is obviously right, and the one in a SQLite file answer the same to the same random
-//! commands, and hold the same after each.
+//! The store in memory, which is obviously right, and those in a SQLite file and in a PostgreSQL database answer the same to
+//! the same random commands, and hold the same after each.
 //!
 //! `PROPTEST_CASES` says how many sequences of commands are tried; without it a few.
 
 mod commands;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/server.rs"]
+mod server;
 
 use std::{env, fmt::Debug, time::Duration};
 
@@ -656,5 +659,23 @@ proptest! {
         let other = SqliteStore::open(folder.path().join("jobs.db"), &Options::with_limits(&limits()));
         let other = other.expect("a store");
         runtime.block_on(agree(&model, &other, &commands))?;
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn memory_and_postgres_agree(commands in vec(command(), 20..80)) {
+        use longhaul::store::{PostgresStore, postgres};
+
+        let server = server::Server::start();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let model = MemoryStore::new(&limits());
+        let options = postgres::Options {
+            lease_clock: postgres::LeaseClock::Caller,
+            ..postgres::Options::with_limits(&limits())
+        };
+        runtime.block_on(async {
+            let other = PostgresStore::connect(server.url(), &options).await.expect("a store");
+            agree(&model, &other, &commands).await
+        })?;
     }
 }

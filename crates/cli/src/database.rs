@@ -1,0 +1,100 @@
+//! Where a server keeps its jobs: in a file of its data folder, or in a PostgreSQL database that it shares with other servers.
+//!
+//! Invariant: either way one server runs on a data folder, by the lock of the file.
+
+use std::{sync::Arc, time::Duration};
+
+use longhaul::{
+    Engine,
+    artifacts::Artifacts,
+    engine::{self, Builder},
+    model::Limits,
+    store::{
+        PostgresStore,
+        postgres::{self, Options},
+        sqlite::{RunLock, SqliteStore},
+    },
+};
+
+use crate::{
+    data_dir::DataDir,
+    exit::{Fail, Result},
+    settings::Settings,
+};
+
+/// Flags that say which database it is.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// Keep jobs in this PostgreSQL database, which other servers may share; without a password [env: LONGHAUL_DATABASE_URL]
+    #[arg(long, value_name = "URL", help_heading = "Database")]
+    database_url: Option<String>,
+    /// Seconds after which other servers take over the jobs of one that died [default: 30; env: LONGHAUL_LEASE]
+    #[arg(long, value_name = "SECONDS", help_heading = "Database", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    lease: Option<u32>,
+}
+
+/// The database of a server.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    /// The file in its data folder.
+    Own,
+    /// One that servers share.
+    Shared {
+        /// Where it is; may have a password in it.
+        url: String,
+        /// How long a server holds its jobs without a heartbeat.
+        lease: Duration,
+    },
+}
+
+impl Flags {
+    /// The database that these and the settings name.
+    pub(crate) fn database(&self, settings: &Settings) -> Result<Database> {
+        if self
+            .database_url
+            .as_deref()
+            .is_some_and(postgres::has_password)
+        {
+            return Err(Fail::usage("--database-url has a password, which every user of this machine could read")
+                .hint("Give it in LONGHAUL_DATABASE_URL, or as database_url under [serve] in your settings file."));
+        }
+        let url = settings.served(
+            self.database_url.clone(),
+            "LONGHAUL_DATABASE_URL",
+            "database_url",
+        )?;
+        let lease = settings.served(self.lease, "LONGHAUL_LEASE", "lease")?;
+        Ok(match url {
+            None => Database::Own,
+            Some(url) => Database::Shared {
+                url,
+                lease: Duration::from_secs(u64::from(lease.unwrap_or(30).max(1))),
+            },
+        })
+    }
+}
+
+impl Database {
+    /// Opens it. The lock of the folder is to be held as long as the engine runs.
+    pub(crate) async fn open(
+        &self,
+        data: &DataDir,
+        limits: &Limits,
+    ) -> std::result::Result<(Builder, Option<RunLock>), engine::Error> {
+        let path = data.database();
+        let Self::Shared { url, lease } = self else {
+            return Ok((Engine::open(path), None));
+        };
+        let lock = SqliteStore::lock(&path)?;
+        let store = PostgresStore::connect(url, &Options::with_limits(limits)).await?;
+        let builder = Engine::on(Arc::new(store))
+            .lease(*lease)
+            .artifacts(Artifacts::folder(&data.artifacts())?)
+            .scratch(data.scratch());
+        Ok((builder, Some(lock)))
+    }
+}

@@ -1,0 +1,97 @@
+//! `longhaul serve --database-url`: servers that share a PostgreSQL database.
+
+use std::fs;
+
+use crate::{
+    server::Server,
+    support::{Lab, Running, eventually},
+};
+
+/// A server on that database, with a lease of two seconds.
+fn serve(lab: &Lab, database: &Server) -> Running {
+    let args = ["serve", "--database-url", database.url(), "--lease", "2"];
+    let running = lab.start(&args);
+    eventually("the server answers", || lab.server().is_some());
+    running
+}
+
+#[test]
+fn what_a_killed_server_ran_goes_on_at_another() {
+    let database = Server::start();
+    let (one, other) = (Lab::new(), Lab::new());
+    let _first = serve(&one, &database);
+    let (begun, go) = (one.path("begun"), one.path("go"));
+    let script = format!(
+        "echo x >> '{}'; until [ -e '{}' ]; do sleep 0.05; done; echo done",
+        begun.display(),
+        go.display()
+    );
+    let id = one.script(&script);
+    eventually("it runs", || begun.exists());
+    let _second = serve(&other, &database);
+    // The other server shows the job, and leaves it to the first.
+    assert_eq!(other.state(&id), "running");
+    one.kill_server();
+    eventually("the other runs it", || {
+        one.read("begun").lines().count() == 2
+    });
+    fs::write(&go, "").expect("written");
+    eventually("it has completed", || other.state(&id) == "completed");
+    let job = other.job(&id);
+    assert_eq!(job["attempts"], 0, "a rescue spends no attempt: {job}");
+    let log = other.run(&["logs", &id]).code(0);
+    assert!(log.stdout.contains("done"), "{log:?}");
+    // Who comes back finds it so.
+    let _again = serve(&one, &database);
+    assert_eq!(one.state(&id), "completed");
+}
+
+#[test]
+fn requests_and_ends_reach_other_servers() {
+    let database = Server::start();
+    let (one, other) = (Lab::new(), Lab::new());
+    let _first = serve(&one, &database);
+    let _second = serve(&other, &database);
+    // Whichever server runs it: each asks for the end of the other's.
+    let begun = one.path("begun");
+    let script = format!("echo x >> '{}'; exec sleep 600", begun.display());
+    let ids = [one.script(&script), other.script(&script)];
+    eventually("both run", || one.read("begun").lines().count() == 2);
+    let watched = one.start(&["watch", &ids[1]]);
+    one.run(&["cancel", &ids[1]]).code(0);
+    other.run(&["cancel", &ids[0]]).code(0);
+    watched.done().code(6);
+    for id in &ids {
+        eventually("it is cancelled", || one.state(id) == "cancelled");
+    }
+    // A paused queue is so at both.
+    one.run(&["queues", "pause", "default"]).code(0);
+    let waits = other.script("true");
+    assert_eq!(one.state(&waits), "pending");
+    other.run(&["queues", "resume", "default"]).code(0);
+    one.run(&["watch", &waits]).code(0);
+}
+
+#[test]
+fn what_is_wrong_with_a_database_is_said() {
+    let lab = Lab::new();
+    let said = |url: &str| lab.run(&["serve", "--database-url", url]);
+    let password = said("postgres://me:secret@127.0.0.1/jobs").code(2);
+    assert!(
+        password.stderr.contains("LONGHAUL_DATABASE_URL"),
+        "{password:?}"
+    );
+    assert!(!password.stderr.contains("secret"), "{password:?}");
+    let odd = said("mysql://me@host/db").code(1);
+    assert!(odd.stderr.contains("postgres://"), "{odd:?}");
+    let nobody = said("postgres://me@127.0.0.1:1/jobs").code(1);
+    assert!(nobody.stderr.contains("can not be reached"), "{nobody:?}");
+    let database = Server::start();
+    let missing = said(&database.url().replace("dbname=postgres", "dbname=none")).code(1);
+    assert!(
+        missing
+            .stderr
+            .contains("\"none\" does not exist; create it"),
+        "{missing:?}"
+    );
+}

@@ -1,0 +1,125 @@
+//! Connections, and the schema brought up to date.
+//!
+//! Invariant: no connection is used before the schema is the one this program was built for; one program at a time changes it.
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use std::time::Duration;
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::{Options, error::store_error};
+use crate::store::Error;
+
+mod migrations {
+    refinery::embed_migrations!("src/store/postgres/migrations");
+}
+
+/// Table in which the applied migrations are noted.
+const HISTORY: &str = "schema_history";
+
+/// The advisory lock of who changes the schema.
+const LOCK: i64 = 0x6c6f_6e67_6861_756c;
+
+/// The oldest server that has all that is used: 13.
+const OLDEST: i32 = 130_000;
+
+/// How long a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every connection asks for: statements are planned once, and not compiled.
+const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on -c client_min_messages=warning";
+
+/// Where the database is.
+pub(super) fn config(url: &str) -> Result<Config, Error> {
+    let mut config: Config = url.parse().map_err(|error| {
+        Error::Unavailable(format!(
+            "this is no address of a PostgreSQL database ({error}); give postgres://user@host:5432/database"
+        ))
+    })?;
+    if config.get_application_name().is_none() {
+        config.application_name("longhaul");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(10));
+    }
+    let own = config.get_options().unwrap_or_default();
+    let settings = format!("{SETTINGS} {own}");
+    config.options(settings.trim());
+    Ok(config)
+}
+
+/// The connections of a store.
+pub(super) fn pool(config: &Config, options: &Options) -> Result<Pool, Error> {
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let manager = Manager::from_config(config.clone(), NoTls, recycling);
+    Pool::builder(manager)
+        .max_size(options.connections.max(2))
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(PATIENCE))
+        .create_timeout(Some(PATIENCE))
+        .build()
+        .map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// Brings the schema up to date.
+pub(super) async fn ensure_schema(config: &Config) -> Result<(), Error> {
+    let (mut client, connection) = config
+        .connect(NoTls)
+        .await
+        .map_err(|error| store_error(&error))?;
+    let driver = tokio::spawn(connection);
+    let done = migrate(&mut client).await;
+    drop(client);
+    // It ends as its client has gone; what it ends with was said by the client's statements.
+    let _ = driver.await;
+    done
+}
+
+async fn migrate(client: &mut Client) -> Result<(), Error> {
+    let fail = |error: tokio_postgres::Error| store_error(&error);
+    let version: String = client
+        .query_one("SHOW server_version_num", &[])
+        .await
+        .map_err(fail)?
+        .get(0);
+    if version.parse().is_ok_and(|version: i32| version < OLDEST) {
+        return Err(Error::Unavailable(format!(
+            "this PostgreSQL is too old (server_version_num {version}); 13 or newer is needed"
+        )));
+    }
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .await
+        .map_err(fail)?;
+    client
+        .batch_execute("CREATE SCHEMA IF NOT EXISTS longhaul; SET search_path TO longhaul")
+        .await
+        .map_err(fail)?;
+    let mut runner = migrations::migrations::runner();
+    runner.set_migration_table_name(HISTORY);
+    let newest = runner
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max();
+    let applied = client.query_one(sql!("history"), &[]).await.map_err(fail)?;
+    let found = if applied.get(0) {
+        let last = runner.get_last_applied_migration_async(client).await;
+        let last = last.map_err(|error| Error::Schema(error.to_string()))?;
+        last.map(|last| last.version())
+    } else {
+        None
+    };
+    if found > newest {
+        return Err(Error::Schema(format!(
+            "this database was made by a newer longhaul (schema {}, this one knows {}); use a newer longhaul",
+            found.unwrap_or_default(),
+            newest.unwrap_or_default()
+        )));
+    }
+    runner.run_async(client).await.map_err(|error| {
+        Error::Schema(format!("the schema can not be brought up to date: {error}"))
+    })?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+DELETE FROM longhaul.logs WHERE job = $1

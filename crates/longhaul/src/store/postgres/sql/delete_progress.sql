@@ -1,0 +1,1 @@
+DELETE FROM longhaul.progress WHERE job = $1

@@ -1,0 +1,1 @@
+DELETE FROM longhaul.results WHERE job = $1

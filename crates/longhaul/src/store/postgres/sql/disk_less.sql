@@ -1,0 +1,1 @@
+UPDATE longhaul.disk SET bytes = bytes - $2 WHERE owner = $1

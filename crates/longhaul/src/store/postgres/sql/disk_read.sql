@@ -1,0 +1,1 @@
+SELECT bytes FROM longhaul.disk WHERE owner = $1 FOR UPDATE

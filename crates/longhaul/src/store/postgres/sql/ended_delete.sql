@@ -1,0 +1,1 @@
+DELETE FROM longhaul.ended WHERE seq = $1

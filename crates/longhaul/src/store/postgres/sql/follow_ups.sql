@@ -1,0 +1,1 @@
+SELECT follow_up FROM longhaul.follow_ups WHERE job = $1 ORDER BY position

@@ -1,0 +1,1 @@
+SELECT to_regclass('longhaul.schema_history') IS NOT NULL

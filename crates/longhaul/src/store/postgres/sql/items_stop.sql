@@ -1,0 +1,1 @@
+UPDATE longhaul.items SET state = 0, updated_at = $2 WHERE job = $1 AND state = 1

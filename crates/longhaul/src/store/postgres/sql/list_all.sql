@@ -1,0 +1,3 @@
+SELECT seq, owner = coalesce($3, owner) AND kind = ANY(coalesce($4::integer[], ARRAY[kind]))
+  AND queue = ANY(coalesce($5::integer[], ARRAY[queue]))
+FROM longhaul.jobs WHERE seq < $1 ORDER BY seq DESC LIMIT $2

@@ -1,0 +1,1 @@
+DELETE FROM longhaul.live WHERE seq = $1

@@ -1,0 +1,1 @@
+SELECT number, time, level, text FROM longhaul.logs WHERE job = $1 ORDER BY number DESC LIMIT $2

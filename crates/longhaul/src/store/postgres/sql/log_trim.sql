@@ -1,0 +1,1 @@
+DELETE FROM longhaul.logs WHERE job = $1 AND number > $2 AND number <= $3

@@ -1,0 +1,1 @@
+SELECT id FROM longhaul.names WHERE name = $1

@@ -1,0 +1,1 @@
+SELECT min(seq) FROM longhaul.jobs WHERE id = $1

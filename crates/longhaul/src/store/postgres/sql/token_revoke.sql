@@ -1,0 +1,1 @@
+DELETE FROM longhaul.tokens WHERE id = $1

@@ -1,0 +1,1 @@
+UPDATE longhaul.workers SET alive = false WHERE name = $1 AND alive

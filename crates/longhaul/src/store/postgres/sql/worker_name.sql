@@ -1,0 +1,1 @@
+SELECT name FROM longhaul.workers WHERE id = $1

@@ -1,0 +1,1 @@
+SELECT id FROM longhaul.workers WHERE NOT alive ORDER BY id FOR UPDATE SKIP LOCKED

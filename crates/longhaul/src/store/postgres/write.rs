@@ -1,0 +1,420 @@
+//! What runs report, under their claims.
+//!
+//! Invariant: every write is fenced first: unless the claim holds the job, nothing is written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use longhaul_types::{ItemState, JobError, Reason, State};
+use tokio_postgres::Row;
+
+use super::{
+    error::Fault,
+    hot::{self, Hot, wait, wait_until},
+    insert, row,
+    text::kept,
+    tx::{Place, Tx},
+};
+use crate::{
+    model::{AttemptEnd, Change, Seq, Standing, next},
+    store::{End, Error, ItemWrite, StoredArtifact, Write, Written},
+};
+
+/// Does all writes, each whole or refused on its own.
+pub(super) async fn write_all(tx: &mut Tx<'_>, writes: &[&Write]) -> Result<Vec<Written>, Fault> {
+    let mut answers = Vec::with_capacity(writes.len());
+    let mut left = writes;
+    while let [first, others @ ..] = left {
+        // Jobs that do nothing but complete share statements; a claim holds one job, so none comes twice with effect.
+        let alike = left.iter().take_while(|write| completes(write)).count();
+        if alike > 1 {
+            let (some, others) = left.split_at(alike);
+            complete_many(tx, some, &mut answers).await?;
+            left = others;
+        } else {
+            answers.push(write_one(tx, first).await?);
+            left = others;
+        }
+    }
+    Ok(answers)
+}
+
+/// Whether a write does nothing but complete its job.
+fn completes(write: &Write) -> bool {
+    matches!(write.end, Some(End::Complete { .. }))
+        && write.progress.is_none()
+        && write.checkpoint.is_none()
+        && write.items.is_empty()
+        && write.log.is_empty()
+        && write.artifacts.is_empty()
+        && write.jobs.is_empty()
+}
+
+/// Completes jobs; those that turn out to be something else are written one by one.
+async fn complete_many(
+    tx: &mut Tx<'_>,
+    writes: &[&Write],
+    answers: &mut Vec<Written>,
+) -> Result<(), Fault> {
+    // In one order, so that two who complete the same jobs do not wait for each other.
+    let mut first: Vec<&Write> = writes.to_vec();
+    first.sort_by_key(|write| write.claim.job);
+    first.dedup_by_key(|write| write.claim.job);
+    let seqs: Vec<Seq> = first.iter().map(|write| write.claim.job).collect();
+    let claims: Vec<i64> = first
+        .iter()
+        .map(|write| row::signed(write.claim.number))
+        .collect();
+    let times: Vec<i64> = first.iter().map(|write| write.now.0).collect();
+    let rows = tx
+        .rows(sql!("complete_many"), &[&seqs, &claims, &times])
+        .await?;
+    let mut done: HashMap<Seq, &Row> = rows.iter().map(|line| (line.get(0), line)).collect();
+    let chosen: HashMap<Seq, u64> = first
+        .iter()
+        .map(|write| (write.claim.job, write.claim.number))
+        .collect();
+    let (mut jobs, mut results) = (Vec::new(), Vec::new());
+    for write in writes {
+        let seq = write.claim.job;
+        let same = chosen.get(&seq) == Some(&write.claim.number);
+        let Some(line) = done.get(&seq).copied().filter(|_| same) else {
+            answers.push(write_one(tx, write).await?);
+            continue;
+        };
+        done.remove(&seq);
+        let place = Place {
+            owner: line.get(1),
+            kind: line.get(2),
+            queue: line.get(3),
+        };
+        tx.moved(place, State::Running, State::Completed);
+        if let Some(End::Complete {
+            result: Some(result),
+        }) = &write.end
+        {
+            jobs.push(seq);
+            results.push(result.as_str());
+        }
+        answers.push(Written::Done {
+            state: State::Completed,
+            revision: row::unsigned(line, 4),
+            cancel_requested: false,
+            jobs: Vec::new(),
+            first_line: row::unsigned(line, 5) + 1,
+        });
+    }
+    if !jobs.is_empty() {
+        tx.execute(sql!("result_write"), &[&jobs, &results]).await?;
+    }
+    Ok(())
+}
+
+async fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
+    let Some(held) = fence(tx, write).await? else {
+        return Ok(Written::ClaimLost);
+    };
+    if write.jobs.is_empty() && write.artifacts.is_empty() {
+        // What is refused of such a write is so before its first row.
+        return match apply(tx, write, held).await {
+            Err(Fault::Refused(error)) => Ok(Written::Refused(error)),
+            other => other,
+        };
+    }
+    let mark = tx.mark().await?;
+    match apply(tx, write, held).await {
+        Ok(written) => {
+            tx.keep(mark).await?;
+            Ok(written)
+        }
+        Err(Fault::Refused(error)) => {
+            tx.undo(mark).await?;
+            Ok(Written::Refused(error))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The job, locked, if the claim holds it.
+async fn fence(tx: &Tx<'_>, write: &Write) -> Result<Option<Hot>, Fault> {
+    let found = hot::lock(tx, write.claim.job).await?;
+    Ok(found.filter(|job| job.claim == write.claim.number && job.worker.is_some()))
+}
+
+/// Writes everything.
+async fn apply(tx: &mut Tx<'_>, write: &Write, mut job: Hot) -> Result<Written, Fault> {
+    let to = write
+        .end
+        .as_ref()
+        .map(|end| target(job.standing(), end))
+        .transpose()?;
+    let seq = write.claim.job;
+    let first_line = job.lines + 1;
+    write_items(tx, write, &mut job).await?;
+    if let Some(progress) = &write.progress {
+        let text =
+            serde_json::to_string(progress).map_err(|error| Error::Internal(error.to_string()))?;
+        tx.execute(sql!("progress_write"), &[&seq, &text]).await?;
+    }
+    if let Some(checkpoint) = &write.checkpoint {
+        tx.execute(sql!("checkpoint_write"), &[&seq, checkpoint])
+            .await?;
+        job.rescues = 0;
+    }
+    write_artifacts(tx, write, job.place.owner).await?;
+    write_log(tx, write, &mut job).await?;
+    let cancel_requested = job.cancel_requested.is_some();
+    let state = match (&write.end, to) {
+        (Some(end), Some(to)) => {
+            end_run(tx, write, &mut job, end, to).await?;
+            to
+        }
+        _ => {
+            hot::save(tx, &mut job).await?;
+            job.state()
+        }
+    };
+    // After the end, so that the next of a series may take over the unique key.
+    let new: Vec<_> = write.jobs.iter().collect();
+    let mut jobs = insert::insert_many(tx, &new).await?;
+    // Last, as nothing may be refused any more.
+    if state.is_ended() {
+        jobs.extend(hot::follow_end(tx, &job).await?);
+    }
+    Ok(Written::Done {
+        state,
+        revision: job.revision,
+        cancel_requested: cancel_requested && !state.is_ended(),
+        jobs,
+        first_line,
+    })
+}
+
+/// The state after `end`. A job that its worker keeps between two checks is taken up first.
+fn target(mut standing: Standing, end: &End) -> Result<State, Fault> {
+    let change = match end {
+        End::Complete { .. } => Change::Complete,
+        End::Fail { .. } => Change::Fail,
+        End::Retry { .. } => Change::Retry,
+        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
+        End::Release { .. } => Change::Release,
+        End::Cancelled => Change::Cancelled,
+    };
+    let illegal = |illegal: crate::model::Illegal| Error::Internal(illegal.to_string());
+    if standing.state == State::Pending {
+        standing.state = next(standing, Change::Claim).map_err(illegal)?;
+    }
+    Ok(next(standing, change).map_err(illegal)?)
+}
+
+/// Ends the run of `job`, which becomes `to`.
+async fn end_run(
+    tx: &mut Tx<'_>,
+    write: &Write,
+    job: &mut Hot,
+    end: &End,
+    to: State,
+) -> Result<(), Fault> {
+    let now = write.now;
+    let from = job.state();
+    match (to, end) {
+        (State::Pending, End::CheckAgain { at, every }) => {
+            (job.wait, job.reason) = (Some(wait::PARKED), Some(row::reason_number(Reason::Check)));
+            (job.run_at, job.check_every) = (Some(at.0), Some(row::millis(*every)));
+            job.attempts = 0;
+        }
+        (State::Pending, End::CheckLater { at }) => {
+            job.back(Reason::Check, *at, now);
+            job.wait = Some(wait_until(Some(*at), now));
+            job.attempts = 0;
+        }
+        (State::Pending, End::Release { at }) => {
+            hot::note_attempt(tx, job, now, AttemptEnd::Released, None).await?;
+            job.back(Reason::Released, *at, now);
+        }
+        (State::Pending, End::Retry { at, error }) => {
+            spend(tx, write, job, error).await?;
+            job.back(Reason::Retry, *at, now);
+        }
+        (State::Completed, End::Complete { result }) => {
+            job.error = None;
+            if let Some(result) = result {
+                let parameters = (vec![job.seq], vec![result.as_str()]);
+                tx.execute(sql!("result_write"), &[&parameters.0, &parameters.1])
+                    .await?;
+            }
+        }
+        (State::Failed, End::Fail { error }) => spend(tx, write, job, error).await?,
+        _ => hot::note_attempt(tx, job, now, AttemptEnd::Cancelled, None).await?,
+    }
+    hot::stop_items(tx, job, now).await?;
+    if to.is_ended() {
+        // Counted from what the run was, not from what it ends as.
+        hot::end(tx, job, to, now).await
+    } else {
+        tx.moved(job.place, from, to);
+        hot::save(tx, job).await
+    }
+}
+
+/// An attempt failed.
+async fn spend(tx: &Tx<'_>, write: &Write, job: &mut Hot, error: &JobError) -> Result<(), Fault> {
+    hot::note_attempt(tx, job, write.now, AttemptEnd::Failed, Some(error)).await?;
+    job.attempts += 1;
+    job.error = Some(error.clone());
+    Ok(())
+}
+
+/// Items as they are after a write, by name, in the order in which they are named.
+async fn write_items(tx: &Tx<'_>, write: &Write, job: &mut Hot) -> Result<(), Fault> {
+    if write.items.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = write.items.iter().map(|item| kept(&item.name)).collect();
+    let mut known: HashMap<String, (i64, ItemState)> = HashMap::new();
+    for line in tx.rows(sql!("items_find"), &[&job.seq, &names]).await? {
+        let state = row::pick(&line, 2, &ItemState::ALL)?;
+        known.insert(row::text(&line, 0), (line.get(1), state));
+    }
+    let mut written: BTreeMap<i64, &ItemWrite> = BTreeMap::new();
+    for item in &write.items {
+        let was = known.get(&item.name).copied();
+        let position = match was {
+            Some((position, _)) => position,
+            None => {
+                job.items += 1;
+                i64::from(job.items) - 1
+            }
+        };
+        known.insert(item.name.clone(), (position, item.state));
+        written.insert(position, item);
+        advance(job, was.map(|(_, state)| state), item.state);
+    }
+    let column = |of: &dyn Fn(&ItemWrite) -> Option<String>| -> Vec<Option<String>> {
+        written.values().map(|item| of(item)).collect()
+    };
+    let error = |item: &ItemWrite, part: fn(&JobError) -> &String| {
+        item.error
+            .as_ref()
+            .map(|error| kept(part(error)).into_owned())
+    };
+    let positions: Vec<i64> = written.keys().copied().collect();
+    let states: Vec<i16> = written
+        .values()
+        .map(|item| row::item_state_number(item.state))
+        .collect();
+    let attempts: Vec<i64> = written.values().map(|item| item.attempts.into()).collect();
+    tx.execute(
+        sql!("items_write"),
+        &[
+            &job.seq,
+            &write.now.0,
+            &positions,
+            &column(&|item| Some(kept(&item.name).into_owned())),
+            &states,
+            &attempts,
+            &column(&|item| error(item, |error| &error.code)),
+            &column(&|item| error(item, |error| &error.message)),
+            &column(&|item| item.result.clone()),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Counts an item's step.
+fn advance(job: &mut Hot, was: Option<ItemState>, state: ItemState) {
+    if was == Some(state) {
+        return;
+    }
+    match was {
+        Some(ItemState::Completed) => job.items_completed -= 1,
+        Some(ItemState::Failed) => job.items_failed -= 1,
+        _ => {}
+    }
+    match state {
+        ItemState::Completed => {
+            job.items_completed += 1;
+            job.rescues = 0;
+        }
+        ItemState::Failed => job.items_failed += 1,
+        ItemState::Pending | ItemState::Running => {}
+    }
+}
+
+/// Writes the rows of files, and counts them as their owner's: refused when that is too much.
+async fn write_artifacts(tx: &mut Tx<'_>, write: &Write, owner: i32) -> Result<(), Fault> {
+    if write.artifacts.is_empty() {
+        return Ok(());
+    }
+    let job = write.claim.job;
+    let files: BTreeMap<&str, &StoredArtifact> = write
+        .artifacts
+        .iter()
+        .map(|stored| (stored.artifact.name.as_str(), stored))
+        .collect();
+    let names: Vec<_> = files.keys().map(|name| kept(name)).collect();
+    let replaced = tx.rows(sql!("artifact_sizes"), &[&job, &names]).await?;
+    let replaced: i64 = replaced.iter().map(|line| line.get::<_, i64>(1)).sum();
+    let sizes: Vec<i64> = files
+        .values()
+        .map(|stored| row::signed(stored.artifact.size))
+        .collect();
+    let column = |of: &dyn Fn(&StoredArtifact) -> &str| -> Vec<String> {
+        files
+            .values()
+            .map(|stored| kept(of(stored)).into_owned())
+            .collect()
+    };
+    let times: Vec<i64> = files
+        .values()
+        .map(|stored| stored.artifact.created_at.0)
+        .collect();
+    tx.execute(
+        sql!("artifacts_write"),
+        &[
+            &job,
+            &names,
+            &sizes,
+            &column(&|stored| &stored.artifact.sha256),
+            &column(&|stored| &stored.artifact.content_type),
+            &column(&|stored| &stored.location),
+            &times,
+        ],
+    )
+    .await?;
+    tx.add_disk(owner, sizes.iter().sum::<i64>() - replaced)
+        .await
+}
+
+/// Appends log lines and drops the middle past the bound: the first tenth and the newest stay.
+async fn write_log(tx: &Tx<'_>, write: &Write, job: &mut Hot) -> Result<(), Fault> {
+    if write.log.is_empty() {
+        return Ok(());
+    }
+    let before = job.lines;
+    job.lines += write.log.len() as u64;
+    let numbers: Vec<i64> = (before + 1..=job.lines).map(row::signed).collect();
+    let times: Vec<i64> = write.log.iter().map(|line| line.time.0).collect();
+    let levels: Vec<i16> = write
+        .log
+        .iter()
+        .map(|line| row::level_number(line.level))
+        .collect();
+    let texts: Vec<_> = write.log.iter().map(|line| kept(&line.text)).collect();
+    tx.execute(
+        sql!("log_insert"),
+        &[&job.seq, &numbers, &times, &levels, &texts],
+    )
+    .await?;
+    let bound = tx.bounds.log_lines;
+    if job.lines > bound {
+        let first = bound / 10;
+        let newest = job.lines - (bound - first);
+        tx.execute(
+            sql!("log_trim"),
+            &[&job.seq, &row::signed(first), &row::signed(newest)],
+        )
+        .await?;
+    }
+    Ok(())
+}
