@@ -1,6 +1,7 @@
 //! The store in a PostgreSQL database behaves as every store must.
 
 #[path = "postgres/server.rs"]
+#[allow(dead_code, reason = "each of those who start one uses a part")]
 mod server;
 
 use std::ops::Deref;

@@ -518,8 +518,9 @@ pub struct ServerInfo {
     pub on_demand: bool,
     /// The kinds it runs.
     pub kinds: Vec<String>,
-    /// Jobs per state.
-    pub counts: Counts,
+    /// Jobs per state; none while the database can not be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
 }
 
 /// `GET /api/v1/kinds`: every kind that a worker has ever declared, by name.

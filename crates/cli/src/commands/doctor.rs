@@ -245,16 +245,28 @@ async fn server(data: &DataDir) -> Check {
             Some(format!("Its log may say why: {}", data.log().display())),
         ),
         Ok(None) => Check::ok(NAME, "none runs; the next command starts one"),
-        Ok(Some((_, Some(info)))) if info.build == BUILD => Check::ok(
-            NAME,
-            format!(
-                "answers, process {}, {} jobs running, {} waiting, kinds: {}",
-                info.pid,
-                info.counts.running,
-                info.counts.pending,
-                info.kinds.join(", ")
+        Ok(Some((_, Some(info)))) if info.build == BUILD => match info.counts {
+            Some(counts) => Check::ok(
+                NAME,
+                format!(
+                    "answers, process {}, {} jobs running, {} waiting, kinds: {}",
+                    info.pid,
+                    counts.running,
+                    counts.pending,
+                    info.kinds.join(", ")
+                ),
             ),
-        ),
+            None => Check::trouble(
+                NAME,
+                format!(
+                    "answers, process {}, but its database can not be reached",
+                    info.pid
+                ),
+                Some(
+                    "It goes on once the database is back; GET /health/ready says when.".to_owned(),
+                ),
+            ),
+        },
         Ok(Some((_, Some(info)))) => Check::advice(
             NAME,
             format!(

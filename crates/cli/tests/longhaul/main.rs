@@ -1,6 +1,7 @@
 //! The program `longhaul` as people run it: real processes, real sockets, real signals, `kill -9`.
 
 #[path = "../../../longhaul/tests/postgres/server.rs"]
+#[allow(dead_code, reason = "each of those who start one uses a part")]
 mod server;
 mod support;
 

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use crate::{
     server::Server,
-    support::{Lab, Running, eventually},
+    support::{Lab, Running, eventually, signal},
 };
 
 /// A server on that database, with a lease of two seconds.
@@ -70,6 +72,60 @@ fn requests_and_ends_reach_other_servers() {
     assert_eq!(one.state(&waits), "pending");
     other.run(&["queues", "resume", "default"]).code(0);
     one.run(&["watch", &waits]).code(0);
+}
+
+#[test]
+fn a_server_that_was_frozen_beyond_its_lease_works_again() {
+    let database = Server::start();
+    let (one, other) = (Lab::new(), Lab::new());
+    let _first = serve(&one, &database);
+    let begun = one.path("begun");
+    let script = format!("echo x >> '{}'; sleep 600", begun.display());
+    let id = one.script(&script);
+    eventually("it runs", || begun.exists());
+    let pid = one.server_pid();
+    signal(pid, Signal::STOP);
+    let second = serve(&other, &database);
+    eventually("the other has it", || {
+        one.read("begun").lines().count() == 2
+    });
+    signal(pid, Signal::CONT);
+    // What it ran is not its own any more, and it is told so.
+    other.run(&["cancel", &id]).code(0);
+    eventually("it is cancelled", || other.state(&id) == "cancelled");
+    other.kill_server();
+    drop(second);
+    let new = one.run(&["run", "--", "echo", "again"]).code(0);
+    assert_eq!(new.stdout, "again\n");
+}
+
+#[test]
+fn a_database_that_goes_away_loses_nothing() {
+    let mut database = Server::start();
+    let lab = Lab::new();
+    let _server = serve(&lab, &database);
+    let (begun, go) = (lab.path("begun"), lab.path("go"));
+    let script = format!(
+        "echo x >> '{}'; until [ -e '{}' ]; do sleep 0.05; done; echo done",
+        begun.display(),
+        go.display()
+    );
+    let id = lab.script(&script);
+    eventually("it runs", || begun.exists());
+    database.crash();
+    let refused = lab.run(&["run", "--background", "--", "true"]);
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.stderr.contains("PostgreSQL"), "{refused:?}");
+    // It ends while nobody can write it down.
+    fs::write(&go, "").expect("written");
+    database.recover();
+    eventually("its end is known", || {
+        let status = lab.run(&["status", &id, "--json"]);
+        status.code == Some(0) && status.json()["state"] == "completed"
+    });
+    let log = lab.run(&["logs", &id]).code(0);
+    assert!(log.stdout.contains("done"), "{log:?}");
+    lab.run(&["run", "--", "true"]).code(0);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use super::Core;
+use super::{Core, remote};
 use crate::model::Seq;
 
 /// Between two looks where no lease asks for more.
@@ -50,6 +50,7 @@ pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
             Ok(_) => {
                 tracing::error!("the lease has lapsed: every run is told to stop");
                 core.all_held().iter().for_each(|held| held.lose());
+                begin_again(&core, lease).await;
             }
             Err(error) => tracing::warn!(%error, "heartbeat failed; trying again"),
         }
@@ -61,6 +62,20 @@ pub(crate) async fn beat(core: Arc<Core>, lease: Option<Duration>) {
             (elsewhere, compared_at) = (false, now);
             drop_lost(&core).await;
         }
+    }
+}
+
+/// Joins as another worker of the same name, as a life that has lapsed never goes on: what it held is rescued by whoever
+/// is first.
+async fn begin_again(core: &Arc<Core>, lease: Option<Duration>) {
+    let now = core.clock.now();
+    let joined = async {
+        core.store.join(&core.worker, lease, now).await?;
+        remote::introduce_local(core).await
+    };
+    match joined.await {
+        Ok(()) => core.wake.notify_one(),
+        Err(error) => tracing::warn!(%error, "could not join again; trying again"),
     }
 }
 

@@ -26,66 +26,75 @@ impl Server {
     /// Starts it, and waits until it takes connections.
     pub(crate) fn start() -> Self {
         let folder = folder();
-        let data = folder.path().join("data");
-        copy(&template(), &data).expect("the files of the server");
-        let process = as_user(&program("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(folder.path())
-            // It is thrown away: nothing needs to outlive the machine.
-            .args([
-                "-c",
-                "listen_addresses=",
-                "-c",
-                "fsync=off",
-                "-c",
-                "shared_buffers=16MB",
-            ])
-            .args(["-c", "max_connections=30", "-c", "autovacuum=off"])
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.path().join("log")).expect("a log"))
-            .spawn()
-            .expect("a server");
-        let url = format!(
-            "host={} user=longhaul dbname=postgres",
-            folder.path().display()
-        );
-        let mut server = Self {
+        copy(&template(), &folder.path().join("data")).expect("the files of the server");
+        let place = folder.path().display();
+        let url = format!("host={place} user=longhaul dbname=postgres");
+        let process = begin(&folder);
+        Self {
             process,
             url,
             folder,
-        };
-        server.wait(&data);
-        server
+        }
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn crash(&mut self) {
+        let pid = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after a crash, on the same files.
+    pub(crate) fn recover(&mut self) {
+        self.process = begin(&self.folder);
     }
 
     /// Its address.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
-
-    fn wait(&mut self, data: &Path) {
-        let until = Instant::now() + Duration::from_secs(30);
-        let ready = || fs::read_to_string(data.join("postmaster.pid"));
-        while !ready().is_ok_and(|pid| pid.contains("ready")) {
-            let ended = self.process.try_wait().expect("its state");
-            assert!(
-                ended.is_none() && Instant::now() < until,
-                "PostgreSQL does not start: {}",
-                fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-            );
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let pid = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
-        let _ = self.process.wait();
+        self.crash();
     }
+}
+
+fn begin(folder: &tempfile::TempDir) -> Child {
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let mut process = as_user(&program("postgres"))
+        .arg("-D")
+        .arg(&data)
+        .arg("-k")
+        .arg(folder.path())
+        // It is thrown away: nothing needs to outlive the machine.
+        .args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+            "-c",
+            "shared_buffers=16MB",
+        ])
+        .args(["-c", "max_connections=30", "-c", "autovacuum=off"])
+        .stdout(Stdio::null())
+        .stderr(File::create(&log).expect("a log"))
+        .spawn()
+        .expect("a server");
+    let until = Instant::now() + Duration::from_secs(30);
+    let pid = process.id().to_string();
+    let said = || fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    while !(said().lines().next() == Some(&pid) && said().contains("ready")) {
+        let ended = process.try_wait().expect("its state");
+        assert!(
+            ended.is_none() && Instant::now() < until,
+            "PostgreSQL does not start: {}",
+            fs::read_to_string(&log).unwrap_or_default()
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+    process
 }
 
 /// A folder that the server's user may use. Its path is short, as those of sockets must be.

@@ -6,6 +6,7 @@
 mod commands;
 #[cfg(feature = "postgres")]
 #[path = "../postgres/server.rs"]
+#[allow(dead_code, reason = "each of those who start one uses a part")]
 mod server;
 
 use std::{env, fmt::Debug, time::Duration};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use longhaul_types::{
-    State as JobState,
+    ErrorCode, State as JobState,
     body::{Counts, CountsAnswer, CountsView, Health, KindPage, KindView, ServerInfo},
 };
 
@@ -33,6 +33,12 @@ pub(super) async fn info(
     State(app): State<Arc<App>>,
     caller: Caller,
 ) -> Result<Json<ServerInfo>, Refusal> {
+    // A server whose database is away is there all the same.
+    let counts = match app.engine.counts(caller.sees()).await {
+        Ok(counts) => Some(counts),
+        Err(error) if error.code() == ErrorCode::Unavailable => None,
+        Err(error) => return Err(error.into()),
+    };
     Ok(Json(ServerInfo {
         version: app.version.clone(),
         build: app.build.clone(),
@@ -40,7 +46,7 @@ pub(super) async fn info(
         started_at: app.started_at,
         on_demand: app.on_demand,
         kinds: app.engine.kinds(),
-        counts: app.engine.counts(caller.sees()).await?,
+        counts,
     }))
 }
 

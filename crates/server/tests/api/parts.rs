@@ -86,7 +86,7 @@ async fn the_server_says_what_it_is_and_runs() {
     );
     assert_eq!(info.pid, std::process::id());
     assert!(!info.on_demand);
-    assert_eq!(info.counts.running, 1);
+    assert_eq!(info.counts.unwrap().running, 1);
     assert!(info.kinds.contains(&"test.gate".to_owned()));
     let kinds = rig.client.kinds().await.unwrap();
     assert!(kinds.iter().all(|kind| kind.runs_here && kind.version == 1));

@@ -25,8 +25,10 @@ const OLDEST: i32 = 130_000;
 /// How long a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What every connection asks for: statements are planned once, and not compiled.
-const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on -c client_min_messages=warning";
+/// What every connection asks for: statements are planned once, and not compiled; a process that is frozen in the middle of a
+/// transaction does not keep its locks.
+const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on \
+    -c client_min_messages=warning -c idle_in_transaction_session_timeout=10s";
 
 /// Where the database is.
 pub(super) fn config(url: &str) -> Result<Config, Error> {
