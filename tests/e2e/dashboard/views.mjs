@@ -80,6 +80,8 @@ await test(async () => {
       await one.keyboard.press(key);
       await until(part, () => one.url().endsWith(part));
     }
+    // What can be done is known once the job was read.
+    await seen(one.getByRole('button', { name: 'Cancel', exact: true }));
     await one.keyboard.press('c');
     await seen(one.getByRole('dialog'));
     await tabTo(one, 'Cancel');

@@ -20,11 +20,15 @@ use tokio::sync::watch;
 
 use crate::{
     handler::Policy,
-    model::{Attempt, Claim, Detail, Illegal, Job, Retention, Scheduled, Seq, Token, WorkerId},
+    model::{
+        Attempt, Change, Claim, Detail, Illegal, Job, Retention, Scheduled, Seq, Standing, Token,
+        WorkerId, next,
+    },
 };
 
 mod filter;
 mod follow_up;
+mod numbers;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod schedules;
@@ -252,6 +256,19 @@ impl Write {
     }
 }
 
+impl Write {
+    /// Whether it does nothing but complete its job: such writes share statements.
+    fn only_completes(&self) -> bool {
+        matches!(self.end, Some(End::Complete { .. }))
+            && self.progress.is_none()
+            && self.checkpoint.is_none()
+            && self.items.is_empty()
+            && self.log.is_empty()
+            && self.artifacts.is_empty()
+            && self.jobs.is_empty()
+    }
+}
+
 /// A change of an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemWrite {
@@ -329,6 +346,24 @@ pub enum End {
     },
     /// The run stopped because of a cancel.
     Cancelled,
+}
+
+impl End {
+    /// The state after it. A job that its worker keeps between two checks is taken up first.
+    pub(crate) fn target(&self, mut standing: Standing) -> Result<State, Illegal> {
+        let change = match self {
+            Self::Complete { .. } => Change::Complete,
+            Self::Fail { .. } => Change::Fail,
+            Self::Retry { .. } => Change::Retry,
+            Self::CheckAgain { .. } | Self::CheckLater { .. } => Change::CheckAgain,
+            Self::Release { .. } => Change::Release,
+            Self::Cancelled => Change::Cancelled,
+        };
+        if standing.state == State::Pending {
+            standing.state = next(standing, Change::Claim)?;
+        }
+        next(standing, change)
+    }
 }
 
 /// What became of a write.

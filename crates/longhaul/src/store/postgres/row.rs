@@ -1,4 +1,4 @@
-//! Rows and the model's types, one into the other. The numbers of states and reasons are those of the schema.
+//! Rows and the model's types, one into the other.
 
 use std::time::Duration;
 
@@ -15,6 +15,11 @@ use crate::{
     store::{Error, Kind, StoredArtifact},
 };
 
+pub(super) use crate::store::numbers::{
+    attempt_number, item_state_number, level_number, millis, reason_number, retention_text, signed,
+    state_number,
+};
+
 /// Ends of attempts in the order of their numbers.
 const ENDS: [AttemptEnd; 4] = [
     AttemptEnd::Failed,
@@ -22,47 +27,6 @@ const ENDS: [AttemptEnd; 4] = [
     AttemptEnd::Released,
     AttemptEnd::Rescued,
 ];
-
-/// The place of a value in a list whose places are its numbers in the schema.
-fn place<T: PartialEq>(all: &[T], value: &T) -> i16 {
-    let place = all.iter().position(|one| one == value).unwrap_or_default();
-    i16::try_from(place).unwrap_or_default()
-}
-
-/// The number of a state.
-pub(super) fn state_number(state: State) -> i16 {
-    place(&State::ALL, &state)
-}
-
-/// The number of a reason.
-pub(super) fn reason_number(reason: Reason) -> i16 {
-    place(&Reason::ALL, &reason)
-}
-
-/// The number of an item's state.
-pub(super) fn item_state_number(state: ItemState) -> i16 {
-    place(&ItemState::ALL, &state)
-}
-
-/// The number of a level.
-pub(super) fn level_number(level: Level) -> i16 {
-    place(&Level::ALL, &level)
-}
-
-/// The number of an attempt's end.
-pub(super) fn attempt_number(end: AttemptEnd) -> i16 {
-    place(&ENDS, &end)
-}
-
-/// A span in whole milliseconds.
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// An unsigned number as the database keeps it.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 /// A number of rows as the database takes it.
 pub(super) fn limit(count: usize) -> i64 {
@@ -204,11 +168,6 @@ pub(super) fn job(row: &Row) -> Result<Job, Error> {
     })
 }
 
-/// A retention as its column holds it.
-pub(super) fn retention_text(retention: &Retention) -> String {
-    serde_json::to_string(&WorkerRetention::from(retention)).unwrap_or_else(|_| "{}".to_owned())
-}
-
 /// A row of `kinds.sql`: the number of the kind's name, and the kind.
 pub(super) fn kind(row: &Row) -> Result<(i32, Kind), Error> {
     let given: WorkerRetention = parsed(row.get(3))?;
@@ -296,22 +255,4 @@ pub(super) fn scheduled(row: &Row) -> Result<Scheduled, Error> {
         updated_at: time(row, 13),
         revision: unsigned(row, 14),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_those_of_the_schema() {
-        let states = State::ALL.map(state_number);
-        assert_eq!(states, [0, 1, 2, 3, 4]);
-        assert_eq!(state_number(State::Completed), 2);
-        assert_eq!(state_number(State::Failed), 3);
-        assert_eq!(reason_number(Reason::Held), 1);
-        assert_eq!(reason_number(Reason::Retry), 3);
-        assert_eq!(reason_number(Reason::Check), 4);
-        assert_eq!(item_state_number(ItemState::Failed), 3);
-        assert_eq!(level_number(Level::Error), 3);
-    }
 }

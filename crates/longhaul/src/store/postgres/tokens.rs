@@ -1,12 +1,16 @@
 //! Tokens: few rows, read whole.
 
-use std::collections::BTreeSet;
-
-use longhaul_types::{Scope, Timestamp};
+use longhaul_types::Timestamp;
 use tokio_postgres::Row;
 
 use super::{error::Fault, row, text::kept, tx::Tx};
-use crate::{model::Token, store::Error};
+use crate::{
+    model::Token,
+    store::{
+        Error,
+        numbers::{names, scopes, sum},
+    },
+};
 
 /// Keeps a new token.
 pub(super) async fn add(tx: &mut Tx<'_>, token: &Token) -> Result<(), Fault> {
@@ -59,28 +63,4 @@ pub(super) fn token(row: &Row) -> Result<Token, Error> {
         expires_at: row::maybe_time(row, 8),
         used_at: row::maybe_time(row, 9),
     })
-}
-
-/// The number of a scope: those of a token are added up.
-fn number(scope: Scope) -> i16 {
-    match scope {
-        Scope::Read => 1,
-        Scope::Submit => 2,
-        Scope::Work => 4,
-        Scope::Admin => 8,
-    }
-}
-
-fn sum(scopes: &BTreeSet<Scope>) -> i16 {
-    scopes.iter().map(|scope| number(*scope)).sum()
-}
-
-fn scopes(sum: i16) -> BTreeSet<Scope> {
-    let all = Scope::ALL.into_iter();
-    all.filter(|scope| sum & number(*scope) != 0).collect()
-}
-
-/// A list of names as JSON text.
-fn names(list: &[String]) -> String {
-    serde_json::Value::from(list).to_string()
 }

@@ -15,7 +15,7 @@ use super::{
     tx::{Place, Tx},
 };
 use crate::{
-    model::{AttemptEnd, Change, Seq, Standing, next},
+    model::{AttemptEnd, Seq},
     store::{End, Error, ItemWrite, StoredArtifact, Write, Written},
 };
 
@@ -25,7 +25,10 @@ pub(super) async fn write_all(tx: &mut Tx<'_>, writes: &[&Write]) -> Result<Vec<
     let mut left = writes;
     while let [first, others @ ..] = left {
         // Jobs that do nothing but complete share statements; a claim holds one job, so none comes twice with effect.
-        let alike = left.iter().take_while(|write| completes(write)).count();
+        let alike = left
+            .iter()
+            .take_while(|write| write.only_completes())
+            .count();
         if alike > 1 {
             let (some, others) = left.split_at(alike);
             complete_many(tx, some, &mut answers).await?;
@@ -36,17 +39,6 @@ pub(super) async fn write_all(tx: &mut Tx<'_>, writes: &[&Write]) -> Result<Vec<
         }
     }
     Ok(answers)
-}
-
-/// Whether a write does nothing but complete its job.
-fn completes(write: &Write) -> bool {
-    matches!(write.end, Some(End::Complete { .. }))
-        && write.progress.is_none()
-        && write.checkpoint.is_none()
-        && write.items.is_empty()
-        && write.log.is_empty()
-        && write.artifacts.is_empty()
-        && write.jobs.is_empty()
 }
 
 /// Completes jobs; those that turn out to be something else are written one by one.
@@ -145,8 +137,9 @@ async fn apply(tx: &mut Tx<'_>, write: &Write, mut job: Hot) -> Result<Written, 
     let to = write
         .end
         .as_ref()
-        .map(|end| target(job.standing(), end))
-        .transpose()?;
+        .map(|end| end.target(job.standing()))
+        .transpose()
+        .map_err(|illegal| Error::Internal(illegal.to_string()))?;
     let seq = write.claim.job;
     let first_line = job.lines + 1;
     write_items(tx, write, &mut job).await?;
@@ -187,23 +180,6 @@ async fn apply(tx: &mut Tx<'_>, write: &Write, mut job: Hot) -> Result<Written, 
         jobs,
         first_line,
     })
-}
-
-/// The state after `end`. A job that its worker keeps between two checks is taken up first.
-fn target(mut standing: Standing, end: &End) -> Result<State, Fault> {
-    let change = match end {
-        End::Complete { .. } => Change::Complete,
-        End::Fail { .. } => Change::Fail,
-        End::Retry { .. } => Change::Retry,
-        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
-        End::Release { .. } => Change::Release,
-        End::Cancelled => Change::Cancelled,
-    };
-    let illegal = |illegal: crate::model::Illegal| Error::Internal(illegal.to_string());
-    if standing.state == State::Pending {
-        standing.state = next(standing, Change::Claim).map_err(illegal)?;
-    }
-    Ok(next(standing, change).map_err(illegal)?)
 }
 
 /// Ends the run of `job`, which becomes `to`.

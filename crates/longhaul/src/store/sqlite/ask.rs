@@ -124,7 +124,7 @@ fn has_living_twin(tx: &mut Tx<'_>, seq: Seq) -> rusqlite::Result<bool> {
 
 fn start(tx: &mut Tx<'_>, seq: Seq, now: Timestamp) -> Result<Result<(), Illegal>, Fault> {
     let (state, reason, run_at) = tx.sql.get(Sql::Standing)?.query_row([seq], |row| {
-        let reason = row.get::<_, Option<u8>>(7)?;
+        let reason = row.get::<_, Option<i16>>(7)?;
         Ok((row::state(row, 3)?, reason, row::maybe_time(row, 11)?))
     })?;
     let waits = [Reason::Held, Reason::Scheduled].map(row::reason_number);

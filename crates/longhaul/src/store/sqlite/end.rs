@@ -1,33 +1,22 @@
 //! How runs end: one change of state, and what goes with it.
 //!
-//! Invariant: the state after an end is what [`next`] says of the state before.
+//! Invariant: the state after an end is what [`crate::model::next`] says of the state before.
 
 use longhaul_types::{JobError, Reason, State, Timestamp};
 
 use super::{error::Fault, insert::wait_until, row, statements::Sql, tx::Tx, write::Held};
 use crate::{
-    model::{AttemptEnd, Change, Seq, Standing, next},
+    model::{AttemptEnd, Seq, Standing},
     store::{End, Error, Write},
 };
 
 /// Attempts of a job that are kept: the newest.
 const ATTEMPTS: u64 = 1000;
 
-/// The state after `end`. A job that its worker keeps between two checks is taken up first.
-pub(super) fn target(mut standing: Standing, end: &End) -> Result<State, Fault> {
-    let change = match end {
-        End::Complete { .. } => Change::Complete,
-        End::Fail { .. } => Change::Fail,
-        End::Retry { .. } => Change::Retry,
-        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
-        End::Release { .. } => Change::Release,
-        End::Cancelled => Change::Cancelled,
-    };
+/// The state after `end`.
+pub(super) fn target(end: &End, standing: Standing) -> Result<State, Fault> {
     let illegal = |illegal: crate::model::Illegal| Error::Internal(illegal.to_string());
-    if standing.state == State::Pending {
-        standing.state = next(standing, Change::Claim).map_err(illegal)?;
-    }
-    Ok(next(standing, change).map_err(illegal)?)
+    Ok(end.target(standing).map_err(illegal)?)
 }
 
 /// Ends the run of `held`, which becomes `to`.

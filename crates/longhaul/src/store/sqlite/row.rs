@@ -1,4 +1,4 @@
-//! Rows and the model's types, one into the other. The numbers of states and reasons are those of the schema.
+//! Rows and the model's types, one into the other.
 
 use std::time::Duration;
 
@@ -14,69 +14,10 @@ use crate::{
     store::{Kind, StoredArtifact},
 };
 
-/// The number of a state: its place in the diagram.
-pub(super) fn state_number(state: State) -> u8 {
-    match state {
-        State::Pending => 0,
-        State::Running => 1,
-        State::Completed => 2,
-        State::Failed => 3,
-        State::Cancelled => 4,
-    }
-}
-
-/// The number of a reason.
-pub(super) fn reason_number(reason: Reason) -> u8 {
-    match reason {
-        Reason::New => 0,
-        Reason::Held => 1,
-        Reason::Scheduled => 2,
-        Reason::Retry => 3,
-        Reason::Check => 4,
-        Reason::Released => 5,
-        Reason::Rescued => 6,
-    }
-}
-
-/// The number of an item's state.
-pub(super) fn item_state_number(state: ItemState) -> u8 {
-    match state {
-        ItemState::Pending => 0,
-        ItemState::Running => 1,
-        ItemState::Completed => 2,
-        ItemState::Failed => 3,
-    }
-}
-
-/// The number of a level.
-pub(super) fn level_number(level: Level) -> u8 {
-    match level {
-        Level::Debug => 0,
-        Level::Info => 1,
-        Level::Warn => 2,
-        Level::Error => 3,
-    }
-}
-
-/// The number of an attempt's end.
-pub(super) fn attempt_number(end: AttemptEnd) -> u8 {
-    match end {
-        AttemptEnd::Failed => 0,
-        AttemptEnd::Cancelled => 1,
-        AttemptEnd::Released => 2,
-        AttemptEnd::Rescued => 3,
-    }
-}
-
-/// A span in whole milliseconds.
-pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// An unsigned number as the database keeps it.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
+pub(super) use crate::store::numbers::{
+    attempt_number, item_state_number, level_number, millis, reason_number, retention_text, signed,
+    state_number,
+};
 
 /// A state by its number, in column `index`.
 pub(super) fn state(row: &Row<'_>, index: usize) -> Result<State> {
@@ -220,11 +161,6 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job> {
     })
 }
 
-/// A retention as its column holds it.
-pub(super) fn retention_text(retention: &Retention) -> String {
-    serde_json::to_string(&WorkerRetention::from(retention)).unwrap_or_else(|_| "{}".to_owned())
-}
-
 fn retention(row: &Row<'_>, index: usize) -> Result<Retention> {
     let text = row.get_ref(index)?.as_str()?;
     let given: WorkerRetention =
@@ -317,25 +253,4 @@ fn pick<T: Copy>(row: &Row<'_>, index: usize, all: &[T]) -> Result<T> {
 
 fn convert(index: usize, error: impl std::error::Error + Send + Sync + 'static) -> Sqlite {
     Sqlite::FromSqlConversionFailure(index, Type::Text, Box::new(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_places_in_the_lists() {
-        for (place, state) in State::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(state_number(state)), place);
-        }
-        for (place, reason) in Reason::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(reason_number(reason)), place);
-        }
-        for (place, state) in ItemState::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(item_state_number(state)), place);
-        }
-        for (place, level) in Level::ALL.into_iter().enumerate() {
-            assert_eq!(usize::from(level_number(level)), place);
-        }
-    }
 }

@@ -1,12 +1,16 @@
 //! Tokens: few rows, read whole.
 
-use std::collections::BTreeSet;
-
-use longhaul_types::{Scope, Timestamp};
+use longhaul_types::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::{error::Fault, read, row, statements::Sql, tx::Tx};
-use crate::{model::Token, store::Error};
+use crate::{
+    model::Token,
+    store::{
+        Error,
+        numbers::{names, scopes, sum},
+    },
+};
 
 /// Keeps a new token.
 pub(super) fn add(tx: &mut Tx<'_>, token: &Token) -> Result<(), Fault> {
@@ -60,28 +64,4 @@ fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
         expires_at: row::maybe_time(row, 8)?,
         used_at: row::maybe_time(row, 9)?,
     })
-}
-
-/// The number of a scope: those of a token are added up.
-fn number(scope: Scope) -> u8 {
-    match scope {
-        Scope::Read => 1,
-        Scope::Submit => 2,
-        Scope::Work => 4,
-        Scope::Admin => 8,
-    }
-}
-
-fn sum(scopes: &BTreeSet<Scope>) -> u8 {
-    scopes.iter().map(|scope| number(*scope)).sum()
-}
-
-fn scopes(sum: u8) -> BTreeSet<Scope> {
-    let all = Scope::ALL.into_iter();
-    all.filter(|scope| sum & number(*scope) != 0).collect()
-}
-
-/// A list of names as JSON text.
-fn names(list: &[String]) -> String {
-    serde_json::Value::from(list).to_string()
 }

@@ -61,7 +61,10 @@ pub(super) fn write_all(tx: &mut Tx<'_>, writes: &[Write]) -> Result<Vec<Written
     let mut left = writes;
     while let [first, others @ ..] = left {
         // Jobs that do nothing but complete share statements; a claim holds one job, so none comes twice with effect.
-        let alike = left.iter().take_while(|write| completes(write)).count();
+        let alike = left
+            .iter()
+            .take_while(|write| write.only_completes())
+            .count();
         if alike > 1 {
             let (some, others) = left.split_at(alike);
             complete_many(tx, some, &mut answers)?;
@@ -72,17 +75,6 @@ pub(super) fn write_all(tx: &mut Tx<'_>, writes: &[Write]) -> Result<Vec<Written
         }
     }
     Ok(answers)
-}
-
-/// Whether a write does nothing but complete its job.
-fn completes(write: &Write) -> bool {
-    matches!(write.end, Some(End::Complete { .. }))
-        && write.progress.is_none()
-        && write.checkpoint.is_none()
-        && write.items.is_empty()
-        && write.log.is_empty()
-        && write.artifacts.is_empty()
-        && write.jobs.is_empty()
 }
 
 /// A running job of which nothing but its end is to be written, as the fence finds it.
@@ -140,7 +132,7 @@ fn complete_many(
             continue;
         }
         job.ended = true;
-        let state = end::target(Standing::of(State::Running), end)?;
+        let state = end::target(end, Standing::of(State::Running))?;
         let (kind, now) = (job.place.kind, write.now);
         match groups
             .iter_mut()
@@ -247,7 +239,7 @@ fn apply(tx: &mut Tx<'_>, write: &Write, before: Held) -> Result<Written, Fault>
     let to = write
         .end
         .as_ref()
-        .map(|end| end::target(before.standing(), end))
+        .map(|end| end::target(end, before.standing()))
         .transpose()?;
     let mut held = before;
     for item in &write.items {

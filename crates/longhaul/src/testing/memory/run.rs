@@ -81,9 +81,7 @@ impl Tables {
             return Written::ClaimLost;
         };
         if let Some(end) = &write.end
-            && let Err(illegal) = row
-                .standing_of_run()
-                .and_then(|standing| next(standing, change(end)))
+            && let Err(illegal) = end.target(row.job.standing())
         {
             return Written::Refused(Error::Internal(illegal.to_string()));
         }
@@ -177,21 +175,9 @@ fn report(row: &mut Row, write: Write) {
     }
 }
 
-/// What the end of a run is to the transition function.
-fn change(end: &End) -> Change {
-    match end {
-        End::Complete { .. } => Change::Complete,
-        End::Fail { .. } => Change::Fail,
-        End::Retry { .. } => Change::Retry,
-        End::CheckAgain { .. } | End::CheckLater { .. } => Change::CheckAgain,
-        End::Release { .. } => Change::Release,
-        End::Cancelled => Change::Cancelled,
-    }
-}
-
 /// Ends a run. A run whose cancel was requested ends as cancelled, and what else its end says is dropped.
 fn finish(row: &mut Row, end: End, now: Timestamp) -> Result<(), Illegal> {
-    let state = next(row.standing_of_run()?, change(&end))?;
+    let state = end.target(row.job.standing())?;
     match end {
         _ if state == State::Cancelled => {
             row.note(AttemptEnd::Cancelled, None, now);

@@ -9,10 +9,7 @@ use std::{
 use longhaul_types::{ItemState, JobError, JobId, LogLine, Reason, State, Timestamp};
 
 use crate::{
-    model::{
-        Attempt, AttemptEnd, Change, Illegal, Job, Limits, Scheduled, Seq, Standing, Status, Token,
-        WorkerId, next,
-    },
+    model::{Attempt, AttemptEnd, Illegal, Job, Limits, Scheduled, Seq, Status, Token, WorkerId},
     store::{Error, ItemWrite, Kind, LogWrite, StoredArtifact, StoredFollowUp},
 };
 
@@ -199,15 +196,6 @@ impl Row {
             Status::Running { worker, .. } => Some(worker),
             Status::Ended { .. } => None,
         }
-    }
-
-    /// What the end of the job's run starts from. A check of a parked job is a run that was never claimed anew.
-    pub(super) fn standing_of_run(&self) -> Result<Standing, Illegal> {
-        let mut standing = self.job.standing();
-        if standing.state == State::Pending {
-            standing.state = next(standing, Change::Claim)?;
-        }
-        Ok(standing)
     }
 
     /// Makes the job wait, from `now` on.
