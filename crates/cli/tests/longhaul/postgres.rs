@@ -150,4 +150,6 @@ fn what_is_wrong_with_a_database_is_said() {
             .contains("\"none\" does not exist; create it"),
         "{missing:?}"
     );
+    let encrypted = said(&format!("{} sslmode=require", database.url())).code(1);
+    assert!(encrypted.stderr.contains("TLS"), "{encrypted:?}");
 }

@@ -1,9 +1,10 @@
 //! Calls that meet share a transaction: while one commits, those that come wait, and go together in the next.
 //!
-//! Invariant: a call is answered after the commit that holds it; one that is refused, or fails, fails alone.
+//! Invariant: a call is answered after the commit that holds it; one that is refused is so alone.
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Role, Shared, insert, write};
@@ -37,35 +38,37 @@ impl<I: Send, O: Send> Batch<I, O> {
 
 /// Submissions.
 pub(super) fn inserts(shared: Arc<Shared>) -> Batch<Insert, Inserted> {
-    let (sender, mut calls) = mpsc::channel(QUEUE);
-    tokio::spawn(async move {
-        while let Some(group) = next(&mut calls).await {
-            let all = insert_all(&shared, &inputs(&group)).await;
-            match all {
-                Err(_) if group.len() > 1 => {
-                    for call in group {
-                        let done =
-                            insert_all(&shared, &call.input.iter().collect::<Vec<_>>()).await;
-                        let _ = call.reply.send(done);
-                    }
-                }
-                all => answer(group, all),
-            }
-        }
-    });
-    Batch(sender)
+    start(move |jobs: Vec<&Insert>| {
+        let shared = Arc::clone(&shared);
+        async move { transact!(shared, Role::Insert, |tx| insert::insert_many(tx, &jobs)) }.boxed()
+    })
 }
 
 /// What runs report.
 pub(super) fn writes(shared: Arc<Shared>) -> Batch<Write, Written> {
+    start(move |writes: Vec<&Write>| {
+        let shared = Arc::clone(&shared);
+        async move { transact!(shared, Role::Write, |tx| write::write_all(tx, &writes)) }.boxed()
+    })
+}
+
+/// Runs what is handed in until nobody is left who could hand anything in.
+fn start<I, O, F>(run: F) -> Batch<I, O>
+where
+    I: Send + Sync + 'static,
+    O: Send + 'static,
+    F: for<'i> Fn(Vec<&'i I>) -> BoxFuture<'i, Result<Vec<O>, Error>> + Send + Sync + 'static,
+{
     let (sender, mut calls) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         while let Some(group) = next(&mut calls).await {
-            let all = write_all(&shared, &inputs(&group)).await;
+            let all = run(inputs(&group)).await;
             match all {
+                // A database that is away is so for each of them.
+                Err(Error::Unavailable(_)) => answer(group, all),
                 Err(_) if group.len() > 1 => {
                     for call in group {
-                        let done = write_all(&shared, &call.input.iter().collect::<Vec<_>>()).await;
+                        let done = run(call.input.iter().collect()).await;
                         let _ = call.reply.send(done);
                     }
                 }
@@ -103,12 +106,4 @@ fn answer<I, O>(group: Vec<Call<I, O>>, all: Result<Vec<O>, Error>) {
 
 fn inputs<I, O>(group: &[Call<I, O>]) -> Vec<&I> {
     group.iter().flat_map(|call| &call.input).collect()
-}
-
-async fn insert_all(shared: &Shared, jobs: &[&Insert]) -> Result<Vec<Inserted>, Error> {
-    transact!(shared, Role::Insert, |tx| insert::insert_many(tx, jobs))
-}
-
-async fn write_all(shared: &Shared, writes: &[&Write]) -> Result<Vec<Written>, Error> {
-    transact!(shared, Role::Write, |tx| write::write_all(tx, writes))
 }

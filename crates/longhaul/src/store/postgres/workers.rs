@@ -10,7 +10,7 @@ use longhaul_types::{ErrorCode, JobError, Reason, State, Timestamp};
 use super::{
     claim::living,
     error::Fault,
-    hot::{self, Hot, wait},
+    hot::{self, Hot},
     read, row,
     text::kept,
     tx::Tx,
@@ -105,7 +105,6 @@ async fn rescue_one(tx: &mut Tx<'_>, mut job: Hot, now: Timestamp) -> Result<(),
         let every = u64::try_from(job.check_every.unwrap_or(0)).unwrap_or(0);
         let at = now + spread(job.seq, Duration::from_millis(every));
         job.back(Reason::Check, at, now);
-        job.wait = Some(if at > now { wait::UNTIL } else { wait::READY });
         return hot::save(tx, &mut job).await;
     }
     let before = job.rescues;

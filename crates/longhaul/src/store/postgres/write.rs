@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use super::{
     error::Fault,
-    hot::{self, Hot, wait, wait_until},
+    hot::{self, Hot, wait},
     insert, row,
     text::kept,
     tx::{Place, Tx},
@@ -200,7 +200,6 @@ async fn end_run(
         }
         (State::Pending, End::CheckLater { at }) => {
             job.back(Reason::Check, *at, now);
-            job.wait = Some(wait_until(Some(*at), now));
             job.attempts = 0;
         }
         (State::Pending, End::Release { at }) => {
@@ -224,7 +223,6 @@ async fn end_run(
     }
     hot::stop_items(tx, job, now).await?;
     if to.is_ended() {
-        // Counted from what the run was, not from what it ends as.
         hot::end(tx, job, to, now).await
     } else {
         tx.moved(job.place, from, to);
