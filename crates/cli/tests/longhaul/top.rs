@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use longhaul::{Context, Engine, Failure, Handler, NewJob, Outcome};
 use rustix::process::Signal;
 
 use crate::{
     screen::Screen,
-    support::{Lab, eventually, signal},
+    support::{Lab, block_on, eventually, signal},
 };
 
 /// `longhaul top` on a terminal of 24 lines and 100 columns.
@@ -116,6 +117,70 @@ fn an_open_job_shows_where_it_stands_and_its_log_as_it_grows() {
     let bytes = screen.bytes();
     let title = bytes.windows(4).any(|four| four == b"\x1b]0;");
     assert!(!title, "the log has set the terminal's title");
+    quits(screen);
+}
+
+/// Six hundred items, of which two fail.
+struct Many;
+
+impl Handler for Many {
+    const KIND: &'static str = "test.many";
+    type Args = serde_json::Value;
+    type Output = ();
+
+    async fn run(&self, _: serde_json::Value, job: &Context) -> Result<Outcome<()>, Failure> {
+        for number in 1..=600 {
+            let item = job.item(&format!("tile-{number}")).run(async |_| {
+                if number % 300 == 0 {
+                    return Err(Failure::fatal("torn", format!("tile {number} is torn")));
+                }
+                Ok(())
+            });
+            // Its failure is kept with the item; the job goes on.
+            let _ = item.await;
+        }
+        Ok(Outcome::Done(()))
+    }
+}
+
+#[test]
+fn items_are_turned_over_and_the_failed_ones_alone_are_shown() {
+    let lab = Lab::new();
+    lab.run(&["jobs"]).code(0);
+    lab.kill_server();
+    block_on(async {
+        let engine = Engine::open(lab.data().join("jobs.db"))
+            .register(Many)
+            .start()
+            .await
+            .expect("an engine");
+        let job = engine.submit_job(NewJob::raw("test.many", "{}")).await;
+        job.expect("submitted").wait().await.expect("ended");
+        engine.shutdown().await;
+    });
+    let mut screen = top(&lab, "");
+    screen.sees("test.many");
+    screen.press("\r2");
+    let first = screen.sees("items 1 to 500, more below");
+    assert!(
+        first.contains("2 items 598/600, 2 failed") && first.contains("tile-1 "),
+        "{first}"
+    );
+    // The last of them, and the one after it: the next five hundred.
+    screen.press("G");
+    screen.sees("tile-500 ");
+    screen.press("j");
+    let second = screen.sees("items 501 to 600");
+    assert!(second.contains("tile-501 "), "{second}");
+    screen.press("k");
+    let back = screen.sees("items 1 to 500");
+    assert!(back.contains("tile-500 "), "{back}");
+    screen.press("f");
+    let failed = screen.sees("failed items 300 to 600");
+    assert!(
+        failed.contains("torn: tile 600 is torn") && !failed.contains("tile-500 "),
+        "{failed}"
+    );
     quits(screen);
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Open {
     pub(super) more: bool,
     /// After which positions the windows before this one begin, the last being this one.
     pub(super) starts: Vec<Option<u32>>,
+    /// Row to select in the window that is on its way: drawing bounds the selected one by those that are shown.
+    land: Option<usize>,
     /// Whether the items are on their way, and whether they changed since they were asked for.
     asked: bool,
     stale: bool,
@@ -86,6 +88,7 @@ impl Open {
             failed_only: false,
             more: false,
             starts: vec![None],
+            land: None,
             asked: false,
             stale: false,
             lost: None,
@@ -180,7 +183,7 @@ impl Open {
             self.window = items;
             self.more = more;
             let last = self.window.len().checked_sub(1);
-            let row = self.table.selected().unwrap_or(0);
+            let row = self.land.take().or(self.table.selected()).unwrap_or(0);
             self.table.select(last.map(|last| row.min(last)));
         }
         if std::mem::take(&mut self.stale) {
@@ -224,7 +227,7 @@ impl Open {
                 self.starts = vec![None];
                 self.window.clear();
                 self.more = false;
-                self.table.select(Some(0));
+                self.land = Some(0);
                 self.asked = true;
                 return vec![self.window_at(None)];
             }
@@ -263,7 +266,7 @@ impl Open {
         if to > last && at == last && self.more {
             let after = self.window.last().map(|item| item.position);
             self.starts.push(after);
-            self.table.select(Some(0));
+            self.land = Some(0);
             self.asked = true;
             return vec![self.window_at(after)];
         }
@@ -276,7 +279,7 @@ impl Open {
             return Vec::new();
         }
         self.starts.pop();
-        self.table.select(Some(super::feed::ITEMS - 1));
+        self.land = Some(super::feed::ITEMS - 1);
         self.asked = true;
         vec![self.window_at(self.starts.last().copied().flatten())]
     }
