@@ -23,7 +23,7 @@ use super::{
     scheduler,
     submit::Kinds,
     sweeper,
-    wake::Wake,
+    wake::{self, Wake},
     worker::Worker,
 };
 use crate::{
@@ -321,6 +321,7 @@ impl Builder {
             rest: vec![
                 tokio::spawn(flush::flush(Arc::clone(core))),
                 tokio::spawn(heartbeat::beat(Arc::clone(core), self.lease)),
+                tokio::spawn(wake::heed(Arc::clone(core))),
                 tokio::spawn(sweeper::sweep(Arc::clone(core))),
                 tokio::spawn(remote::watch(Arc::clone(core))),
                 tokio::spawn(scheduler::schedule(Arc::clone(core))),

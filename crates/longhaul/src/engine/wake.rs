@@ -2,7 +2,11 @@
 //!
 //! Invariant: a wake-up that comes while the worker is busy is not lost, and reaches remote workers that wait too.
 
+use std::sync::Arc;
+
 use tokio::sync::{Notify, watch};
+
+use super::Core;
 
 /// Wakes the worker of this process, and whoever waits for a remote one.
 #[derive(Debug)]
@@ -35,5 +39,21 @@ impl Wake {
     /// Changes whenever something may be due: for any number of others.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.elsewhere.subscribe()
+    }
+}
+
+/// Wakes whoever waits for jobs when another process may have made one due, until the engine is closed.
+pub(crate) async fn heed(core: Arc<Core>) {
+    let mut due = core.store.due();
+    loop {
+        tokio::select! {
+            result = due.changed() => {
+                if result.is_err() {
+                    return;
+                }
+                core.wake.notify_one();
+            }
+            () = core.closed.cancelled() => return,
+        }
     }
 }

@@ -388,6 +388,14 @@ pub enum Written {
     Refused(Error),
 }
 
+#[cfg(feature = "postgres")]
+impl Written {
+    /// Whether a job may be due now that was not.
+    fn makes_due(&self) -> bool {
+        matches!(self, Self::Done { state, jobs, .. } if *state == State::Pending || !jobs.is_empty())
+    }
+}
+
 /// What became of a request from outside for one job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
@@ -672,4 +680,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Changes when another process may have changed something.
     fn changed(&self) -> watch::Receiver<u64>;
+
+    /// Changes when another process may have made a job due: with [`Self::changed`], unless that can be told sooner.
+    fn due(&self) -> watch::Receiver<u64> {
+        self.changed()
+    }
 }

@@ -36,6 +36,7 @@ mod follow;
 mod hot;
 mod insert;
 mod list;
+mod news;
 mod open;
 mod read;
 mod row;
@@ -60,6 +61,7 @@ use tokio::sync::watch;
 
 use self::{
     batch::Batch,
+    news::{Ear, News},
     text::kept,
     tx::{Bounds, Known, Tx},
 };
@@ -71,9 +73,6 @@ use crate::{
         Request, Store, StoredArtifact, Sweep, Total, Write, Written,
     },
 };
-
-/// How often a process looks for what others did.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Whose clock sets and compares the ends of leases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,12 +140,21 @@ struct Shared {
     bounds: Bounds,
     clock: LeaseClock,
     shard: i16,
+    news: News,
 }
 
 impl Shared {
     async fn begin(&self, role: Role) -> Result<Tx<'_>, Error> {
         let shard = self.shard * 4 + role as i16;
         Tx::begin(&self.pool, &self.known, self.bounds, shard).await
+    }
+
+    /// Tells the other processes of what was done, if it is news to them.
+    fn told<T>(&self, done: Result<T, Error>, is_news: impl Fn(&T) -> bool) -> Result<T, Error> {
+        if done.as_ref().is_ok_and(is_news) {
+            self.news.changed();
+        }
+        done
     }
 
     /// The time by which leases end, where the database's clock is not asked.
@@ -161,7 +169,7 @@ pub struct PostgresStore {
     shared: Arc<Shared>,
     inserts: Batch<Insert, Inserted>,
     writes: Batch<Write, Written>,
-    changed: watch::Receiver<u64>,
+    ear: Ear,
 }
 
 impl PostgresStore {
@@ -183,19 +191,14 @@ impl PostgresStore {
             },
             clock: options.lease_clock,
             shard: fastrand::i16(0..8),
+            news: News::new(),
         });
-        let (notify, changed) = watch::channel(0);
-        tokio::spawn(async move {
-            while !notify.is_closed() {
-                tokio::time::sleep(LOOK).await;
-                notify.send_modify(|count| *count += 1);
-            }
-        });
+        let ear = news::start(&shared, config);
         Ok(Self {
             inserts: batch::inserts(Arc::clone(&shared)),
             writes: batch::writes(Arc::clone(&shared)),
             shared,
-            changed,
+            ear,
         })
     }
 }
@@ -269,7 +272,11 @@ impl Store for PostgresStore {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
-        self.inserts.call(jobs).await
+        let inserted = self.inserts.call(jobs).await?;
+        if inserted.iter().any(|one| one.new) {
+            self.shared.news.due();
+        }
+        Ok(inserted)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Error> {
@@ -283,18 +290,26 @@ impl Store for PostgresStore {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        self.writes.call(writes).await
+        let written = self.writes.call(writes).await?;
+        self.shared.news.changed();
+        if written.iter().any(Written::makes_due) {
+            self.shared.news.due();
+        }
+        Ok(written)
     }
 
     async fn rescue(&self, now: Timestamp) -> Result<Vec<Job>, Error> {
         let clock = self.shared.lease_time(now);
-        transact!(self.shared, Role::Other, |tx| workers::rescue(
-            tx, now, clock
-        ))
+        let rescued: Result<Vec<Job>, _> = transact!(self.shared, Role::Other, |tx| {
+            workers::rescue(tx, now, clock)
+        });
+        self.shared.told(rescued, |jobs| !jobs.is_empty())
     }
 
     async fn expire(&self, now: Timestamp) -> Result<Vec<Job>, Error> {
-        transact!(self.shared, Role::Other, |tx| workers::expire(tx, now))
+        let expired: Result<Vec<Job>, _> =
+            transact!(self.shared, Role::Other, |tx| workers::expire(tx, now));
+        self.shared.told(expired, |jobs| !jobs.is_empty())
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
@@ -310,9 +325,10 @@ impl Store for PostgresStore {
         ids: Vec<JobId>,
         now: Timestamp,
     ) -> Result<Vec<Asked>, Error> {
-        transact!(self.shared, Role::Other, |tx| ask::ask(
+        let asked = transact!(self.shared, Role::Other, |tx| ask::ask(
             tx, request, owner, &ids, now
-        ))
+        ));
+        self.shared.told(asked, |_| true)
     }
 
     async fn job(&self, owner: Option<&str>, id: &JobId) -> Result<Option<Job>, Error> {
@@ -348,20 +364,22 @@ impl Store for PostgresStore {
     }
 
     async fn pause(&self, queue: &str, now: Timestamp) -> Result<(), Error> {
-        transact!(self.shared, Role::Other, |tx| async {
+        let paused = transact!(self.shared, Role::Other, |tx| async {
             let queue = tx.intern(queue).await?;
             tx.execute(sql!("pause"), &[&queue, &now.0]).await?;
             Ok(())
-        })
+        });
+        self.shared.told(paused, |()| true)
     }
 
     async fn resume(&self, queue: &str) -> Result<(), Error> {
-        self.shared.rows(sql!("resume"), &[&kept(queue)]).await?;
-        Ok(())
+        let resumed = self.shared.rows(sql!("resume"), &[&kept(queue)]).await;
+        self.shared.told(resumed.map(drop), |()| true)
     }
 
     async fn put_schedule(&self, put: PutSchedule) -> Result<PutDone, Error> {
-        transact!(self.shared, Role::Other, |tx| schedules::put(tx, &put))
+        let done = transact!(self.shared, Role::Other, |tx| schedules::put(tx, &put));
+        self.shared.told(done, |_| true)
     }
 
     async fn remove_schedule(&self, owner: &str, name: &str) -> Result<bool, Error> {
@@ -417,9 +435,10 @@ impl Store for PostgresStore {
     }
 
     async fn fire(&self, fires: Vec<Fire>) -> Result<Vec<Fired>, Error> {
-        transact!(self.shared, Role::Other, |tx| schedules::fire_all(
+        let fired = transact!(self.shared, Role::Other, |tx| schedules::fire_all(
             tx, &fires
-        ))
+        ));
+        self.shared.told(fired, |_| true)
     }
 
     async fn items(
@@ -531,6 +550,10 @@ impl Store for PostgresStore {
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
-        self.changed.clone()
+        self.ear.changed.clone()
+    }
+
+    fn due(&self) -> watch::Receiver<u64> {
+        self.ear.due.clone()
     }
 }

@@ -25,6 +25,9 @@ const OLDEST: i32 = 130_000;
 /// How long a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the database's machine may be silent.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// What every connection asks for: statements are planned once, and not compiled; a process that is frozen in the middle of a
 /// transaction does not keep its locks.
 const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on \
@@ -43,10 +46,20 @@ pub(super) fn config(url: &str) -> Result<Config, Error> {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(10));
     }
+    // A peer that is gone without a word is noticed before leases end.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE);
+        config.keepalives_idle(SILENCE);
+    }
     let own = config.get_options().unwrap_or_default();
     let settings = format!("{SETTINGS} {own}");
     config.options(settings.trim());
     Ok(config)
+}
+
+/// How connections are encrypted: not at all.
+pub(super) fn tls() -> NoTls {
+    NoTls
 }
 
 /// The connections of a store.
@@ -54,7 +67,7 @@ pub(super) fn pool(config: &Config, options: &Options) -> Result<Pool, Error> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config.clone(), NoTls, recycling);
+    let manager = Manager::from_config(config.clone(), tls(), recycling);
     Pool::builder(manager)
         .max_size(options.connections.max(2))
         .runtime(Runtime::Tokio1)
@@ -67,7 +80,7 @@ pub(super) fn pool(config: &Config, options: &Options) -> Result<Pool, Error> {
 /// Brings the schema up to date.
 pub(super) async fn ensure_schema(config: &Config) -> Result<(), Error> {
     let (mut client, connection) = config
-        .connect(NoTls)
+        .connect(tls())
         .await
         .map_err(|error| store_error(&error))?;
     let driver = tokio::spawn(connection);
