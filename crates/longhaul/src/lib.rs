@@ -23,3 +23,5 @@ pub use longhaul_types as types;
 pub use model::{Job, NewJob};
 pub use rusqlite;
 pub use store::Store;
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;

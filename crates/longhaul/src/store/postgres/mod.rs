@@ -41,6 +41,7 @@ mod open;
 mod read;
 mod row;
 mod schedules;
+mod submit;
 mod sweep;
 mod text;
 mod tokens;
@@ -58,6 +59,8 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use longhaul_types::{Item, ItemState, JobId, LogLine, Timestamp};
 use tokio::sync::watch;
+
+pub use submit::submit_in;
 
 use self::{
     batch::Batch,
@@ -87,6 +90,8 @@ pub enum LeaseClock {
 /// How a database is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Bytes of the args of a job that is submitted beside the engine.
+    pub args: usize,
     /// Pending jobs of a queue; a few more where several processes submit at once.
     pub queue_depth: u64,
     /// Lines of a job's log.
@@ -109,6 +114,7 @@ impl Options {
     /// Options with these limits.
     pub fn with_limits(limits: &Limits) -> Self {
         Self {
+            args: limits.args,
             queue_depth: limits.queue_depth,
             log_lines: limits.log_lines,
             owner_disk: limits.owner_disk,
@@ -193,6 +199,12 @@ impl PostgresStore {
             shard: fastrand::i16(0..8),
             news: News::new(),
         });
+        for (name, value) in [
+            ("args_limit", row::limit(options.args)),
+            ("queue_depth", row::signed(options.queue_depth)),
+        ] {
+            shared.rows(sql!("setting_write"), &[&name, &value]).await?;
+        }
         let ear = news::start(&shared, config);
         Ok(Self {
             inserts: batch::inserts(Arc::clone(&shared)),
@@ -501,6 +513,7 @@ impl Store for PostgresStore {
     }
 
     async fn sweepable(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, Error> {
+        self.shared.rows(sql!("counts_fold"), &[]).await?;
         let limit = row::limit(limit);
         let rows = self
             .shared
