@@ -25,8 +25,15 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and waits until it takes connections.
     pub(crate) fn start() -> Self {
+        Self::start_as(|_| ())
+    }
+
+    /// Starts it once its files are prepared, in the folder of its settings.
+    pub(crate) fn start_as(prepare: impl FnOnce(&Path)) -> Self {
         let folder = folder();
-        copy(&template(), &folder.path().join("data")).expect("the files of the server");
+        let data = folder.path().join("data");
+        copy(&template(), &data).expect("the files of the server");
+        prepare(&data);
         let place = folder.path().display();
         let url = format!("host={place} user=longhaul dbname=postgres");
         let process = begin(&folder);
@@ -69,14 +76,7 @@ fn begin(folder: &tempfile::TempDir) -> Child {
         .arg("-k")
         .arg(folder.path())
         // It is thrown away: nothing needs to outlive the machine.
-        .args([
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "fsync=off",
-            "-c",
-            "shared_buffers=16MB",
-        ])
+        .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
         .args(["-c", "max_connections=30", "-c", "autovacuum=off"])
         .stdout(Stdio::null())
         .stderr(File::create(&log).expect("a log"))
@@ -147,7 +147,7 @@ fn program(name: &str) -> PathBuf {
 /// The files of a new server, made by the first who asks.
 fn template() -> PathBuf {
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let made = place.join("postgres");
+    let made = place.join("postgres.template");
     let lock = File::create(place.join("postgres.lock")).expect("a lock");
     lock.lock().expect("the lock");
     if !made.exists() {
@@ -171,6 +171,11 @@ fn template() -> PathBuf {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        // Nobody else is to reach it; what comes later wins.
+        let conf = data.join("postgresql.conf");
+        let mut settings = fs::read_to_string(&conf).expect("its settings");
+        settings.push_str("listen_addresses = ''\n");
+        fs::write(&conf, settings).expect("its settings");
         let half = place.join("postgres.half");
         let _ = fs::remove_dir_all(&half);
         copy(&data, &half).expect("a copy");

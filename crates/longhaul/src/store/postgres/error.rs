@@ -44,6 +44,16 @@ pub(super) fn store_error(error: &Postgres) -> Error {
         Some(said) => said.message().to_owned(),
         None => causes(error),
     };
+    if said.contains("invalid peer certificate") {
+        return Error::Unavailable(format!(
+            "the certificate of PostgreSQL is not trusted ({said}); give sslrootcert=FILE with the authority that issued it"
+        ));
+    }
+    if said.contains("does not support TLS") {
+        return Error::Unavailable(format!(
+            "{said}; switch ssl on in its settings, or ask for sslmode=disable on a network that you trust"
+        ));
+    }
     let Some(code) = error.code() else {
         return Error::Unavailable(format!(
             "PostgreSQL can not be reached ({said}); check that it runs and that its address is right"

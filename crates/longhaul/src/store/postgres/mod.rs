@@ -44,6 +44,7 @@ mod schedules;
 mod submit;
 mod sweep;
 mod text;
+mod tls;
 mod tokens;
 mod tx;
 mod workers;
@@ -126,7 +127,7 @@ impl Options {
 
 /// Whether the address of a database has a password in it, which a command line is to keep out.
 pub fn has_password(url: &str) -> bool {
-    open::config(url).is_ok_and(|config| config.get_password().is_some())
+    open::address(url).is_ok_and(|address| address.config.get_password().is_some())
 }
 
 /// What a transaction is for. Each has counts of its own, so that none waits for another's commit.
@@ -180,15 +181,16 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects to the database at `url` (`postgres://user@host:5432/database`, or the words of libpq), and brings its schema
-    /// `longhaul` up to date, made when missing. To be called in a Tokio runtime, which the store's tasks live in.
+    /// `longhaul` up to date, made when missing. With `sslmode=require` the server must have a certificate for its name, from
+    /// an authority of the system or of the file that `sslrootcert` names. To be called in a Tokio runtime, which the store's tasks live in.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it can not be reached or lets nobody in, [`Error::Schema`] when a newer version made it.
     pub async fn connect(url: &str, options: &Options) -> Result<Self, Error> {
-        let config = open::config(url)?;
-        open::ensure_schema(&config).await?;
+        let address = open::address(url)?;
+        open::ensure_schema(&address).await?;
         let shared = Arc::new(Shared {
-            pool: open::pool(&config, options)?,
+            pool: open::pool(&address, options)?,
             known: Known::default(),
             bounds: Bounds {
                 queue_depth: options.queue_depth,
@@ -205,7 +207,7 @@ impl PostgresStore {
         ] {
             shared.rows(sql!("setting_write"), &[&name, &value]).await?;
         }
-        let ear = news::start(&shared, config);
+        let ear = news::start(&shared, address);
         Ok(Self {
             inserts: batch::inserts(Arc::clone(&shared)),
             writes: batch::writes(Arc::clone(&shared)),

@@ -18,9 +18,9 @@ use tokio::{
     task::JoinSet,
     time::sleep,
 };
-use tokio_postgres::{AsyncMessage, Config, Error as Postgres};
+use tokio_postgres::{AsyncMessage, Error as Postgres};
 
-use super::{Shared, open};
+use super::{Shared, open::Address};
 
 /// Says that a job may be due.
 const DUE: &str = "longhaul_due";
@@ -92,7 +92,7 @@ impl Heard {
 }
 
 /// Tells and hears news.
-pub(super) fn start(shared: &Arc<Shared>, config: Config) -> Ear {
+pub(super) fn start(shared: &Arc<Shared>, address: Address) -> Ear {
     let heard = Arc::new(Heard::default());
     let (due, due_seen) = watch::channel(0);
     let (changed, changed_seen) = watch::channel(0);
@@ -107,7 +107,7 @@ pub(super) fn start(shared: &Arc<Shared>, config: Config) -> Ear {
         CHANGED_GAP,
     ));
     tasks.spawn(look(Arc::clone(&heard)));
-    tasks.spawn(listen(Arc::clone(shared), config, heard));
+    tasks.spawn(listen(Arc::clone(shared), address, heard));
     Ear {
         due: due_seen,
         changed: changed_seen,
@@ -160,9 +160,9 @@ async fn look(heard: Arc<Heard>) {
 }
 
 /// Listens, on a connection of its own that is made again when it is lost.
-async fn listen(shared: Arc<Shared>, config: Config, heard: Arc<Heard>) {
+async fn listen(shared: Arc<Shared>, address: Address, heard: Arc<Heard>) {
     loop {
-        if let Err(error) = listen_once(&shared, &config, &heard).await {
+        if let Err(error) = listen_once(&shared, &address, &heard).await {
             tracing::debug!(%error, "the connection that listens was lost");
         }
         heard.hears.store(false, Ordering::Relaxed);
@@ -170,8 +170,8 @@ async fn listen(shared: Arc<Shared>, config: Config, heard: Arc<Heard>) {
     }
 }
 
-async fn listen_once(shared: &Shared, config: &Config, heard: &Heard) -> Result<(), Postgres> {
-    let (client, mut connection) = config.connect(open::tls()).await?;
+async fn listen_once(shared: &Shared, address: &Address, heard: &Heard) -> Result<(), Postgres> {
+    let (client, mut connection) = address.config.connect(address.tls.clone()).await?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let asks = async {
         client

@@ -4,9 +4,10 @@
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use std::time::Duration;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Options, error::store_error};
+use super::{Options, error::store_error, tls::Trust};
 use crate::store::Error;
 
 mod migrations {
@@ -33,8 +34,22 @@ const SILENCE: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on \
     -c client_min_messages=warning -c idle_in_transaction_session_timeout=10s";
 
-/// Where the database is.
-pub(super) fn config(url: &str) -> Result<Config, Error> {
+/// Where the database is, and how one speaks to it.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+}
+
+/// The address that a URL, or the words of libpq, stand for.
+pub(super) fn address(url: &str) -> Result<Address, Error> {
+    let (trust, url) = Trust::of(url);
+    let config = config(&url)?;
+    let tls = trust.connector(config.get_ssl_mode())?;
+    Ok(Address { config, tls })
+}
+
+fn config(url: &str) -> Result<Config, Error> {
     let mut config: Config = url.parse().map_err(|error| {
         Error::Unavailable(format!(
             "this is no address of a PostgreSQL database ({error}); give postgres://user@host:5432/database"
@@ -57,17 +72,12 @@ pub(super) fn config(url: &str) -> Result<Config, Error> {
     Ok(config)
 }
 
-/// How connections are encrypted: not at all.
-pub(super) fn tls() -> NoTls {
-    NoTls
-}
-
 /// The connections of a store.
-pub(super) fn pool(config: &Config, options: &Options) -> Result<Pool, Error> {
+pub(super) fn pool(address: &Address, options: &Options) -> Result<Pool, Error> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config.clone(), tls(), recycling);
+    let manager = Manager::from_config(address.config.clone(), address.tls.clone(), recycling);
     Pool::builder(manager)
         .max_size(options.connections.max(2))
         .runtime(Runtime::Tokio1)
@@ -78,9 +88,10 @@ pub(super) fn pool(config: &Config, options: &Options) -> Result<Pool, Error> {
 }
 
 /// Brings the schema up to date.
-pub(super) async fn ensure_schema(config: &Config) -> Result<(), Error> {
-    let (mut client, connection) = config
-        .connect(tls())
+pub(super) async fn ensure_schema(address: &Address) -> Result<(), Error> {
+    let (mut client, connection) = address
+        .config
+        .connect(address.tls.clone())
         .await
         .map_err(|error| store_error(&error))?;
     let driver = tokio::spawn(connection);
