@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     context::{Held, Stop},
-    model::{Seq, transition::MAX_RESCUES},
-    store::{ClaimRequest, End, Write},
+    model::{Claim, Seq, transition::MAX_RESCUES},
+    store::{self, ClaimRequest, End, Write},
 };
 
 /// The wait after the store failed, or when what is due is not for this worker.
@@ -61,6 +61,8 @@ pub(crate) struct Worker {
     due: VecDeque<Seq>,
     /// The job that runs and may be what kills its process.
     suspect: Option<Seq>,
+    /// Whether a claim may have taken jobs that this worker did not hear of.
+    in_doubt: bool,
     runs: TaskTracker,
     done: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     ends: mpsc::Sender<Ending>,
@@ -77,6 +79,7 @@ impl Worker {
             next_checks: BinaryHeap::new(),
             due: VecDeque::new(),
             suspect: None,
+            in_doubt: false,
             runs: TaskTracker::new(),
             done: mpsc::channel(slots.max(1)),
             ends,
@@ -134,6 +137,13 @@ impl Worker {
             return (!self.kinds.is_empty(), None);
         }
         let now = self.core.clock.now();
+        if self.in_doubt {
+            if let Err(error) = self.give_back_unheard(now).await {
+                tracing::error!(%error, "could not give back what was claimed unheard; trying again");
+                return (false, Some(now + PATIENCE));
+            }
+            self.in_doubt = false;
+        }
         let request = ClaimRequest {
             worker: self.core.worker.clone(),
             now,
@@ -144,11 +154,11 @@ impl Worker {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::error!(%error, "could not claim; trying again");
+                self.in_doubt = true;
                 return (false, Some(now + PATIENCE));
             }
         };
         let mut taken: HashMap<String, u32> = HashMap::new();
-        let none = claimed.is_empty();
         let mut starting = Vec::with_capacity(claimed.len());
         for claimed in claimed {
             *taken.entry(claimed.job.queue.clone()).or_default() += 1;
@@ -171,8 +181,8 @@ impl Worker {
         let more = slots
             .iter()
             .any(|(queue, free)| taken.get(queue) == Some(free));
-        if !none {
-            return (more, Some(now));
+        if more {
+            return (true, Some(now));
         }
         match self.core.store.next_due(now).await {
             Ok(Some(at)) if at <= now => (false, Some(now + PATIENCE)),
@@ -182,6 +192,34 @@ impl Worker {
                 (false, Some(now + PATIENCE))
             }
         }
+    }
+
+    /// Gives back what a claim took whose answer was lost: nobody runs it, and this worker's lease would keep it.
+    async fn give_back_unheard(&self, now: Timestamp) -> Result<(), store::Error> {
+        let held = self.core.store.held(&self.core.worker).await?;
+        let unheard = held
+            .into_iter()
+            .filter(|seq| self.core.held(*seq).is_none());
+        let mut writes = Vec::new();
+        for seq in unheard {
+            if let Some(detail) = self.core.store.detail(seq).await? {
+                let claim = Claim {
+                    job: seq,
+                    number: detail.job.claim,
+                };
+                let mut write = Write::new(claim, now);
+                write.end = Some(End::Release { at: now });
+                writes.push(write);
+            }
+        }
+        if !writes.is_empty() {
+            tracing::warn!(
+                jobs = writes.len(),
+                "given back: the answer to their claim was lost"
+            );
+            self.core.store.write(writes).await?;
+        }
+        Ok(())
     }
 
     /// Gives a suspect back for a while. That is on disk before another suspect starts.

@@ -2,10 +2,10 @@
 //!
 //! Invariant: a call is answered after the commit that holds it; one that is refused is so alone.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::{Role, Shared, insert, write};
 use crate::store::{Error, Insert, Inserted, Write, Written};
@@ -14,6 +14,11 @@ use crate::store::{Error, Insert, Inserted, Write, Written};
 const QUEUE: usize = 1024;
 /// Calls of one transaction.
 const GROUP: usize = 512;
+/// Transactions of one sort at a time: while one waits for the disk, another is worked on.
+const LANES: i16 = 2;
+/// From so many inputs on a group leaves room for another lane. Smaller ones cost more each than what they would gain: those
+/// who call meanwhile make the next one larger.
+const LARGE: usize = 200;
 
 /// A call that waits for its answer.
 struct Call<I, O> {
@@ -38,17 +43,46 @@ impl<I: Send, O: Send> Batch<I, O> {
 
 /// Submissions.
 pub(super) fn inserts(shared: Arc<Shared>) -> Batch<Insert, Inserted> {
-    start(move |jobs: Vec<&Insert>| {
+    start(move |lane, jobs: Vec<&Insert>| {
         let shared = Arc::clone(&shared);
-        async move { transact!(shared, Role::Insert, |tx| insert::insert_many(tx, &jobs)) }.boxed()
+        async move {
+            if let Some(inserted) = shared.insert_plain(&jobs, lane).await? {
+                return Ok(inserted);
+            }
+            transact!(shared, Role::Insert, lane, |tx| insert::insert_many(
+                tx, &jobs
+            ))
+        }
+        .boxed()
     })
 }
 
 /// What runs report.
 pub(super) fn writes(shared: Arc<Shared>) -> Batch<Write, Written> {
-    start(move |writes: Vec<&Write>| {
+    start(move |lane, writes: Vec<&Write>| {
         let shared = Arc::clone(&shared);
-        async move { transact!(shared, Role::Write, |tx| write::write_all(tx, &writes)) }.boxed()
+        async move {
+            let mut done = match shared.complete_plain(&writes, lane).await {
+                Ok(done) => done,
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                // Nothing was written: each is written by itself, and fails so if it must.
+                Err(_) => HashMap::new(),
+            };
+            let left: Vec<&Write> = writes
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !done.contains_key(place))
+                .map(|(_, write)| *write)
+                .collect();
+            let mut rest = Vec::new();
+            if !left.is_empty() {
+                rest = transact!(shared, Role::Write, lane, |tx| write::write_all(tx, &left))?;
+            }
+            let mut rest = rest.into_iter();
+            let each = (0..writes.len()).map(|place| done.remove(&place).or_else(|| rest.next()));
+            Ok(each.flatten().collect())
+        }
+        .boxed()
     })
 }
 
@@ -57,33 +91,68 @@ fn start<I, O, F>(run: F) -> Batch<I, O>
 where
     I: Send + Sync + 'static,
     O: Send + 'static,
-    F: for<'i> Fn(Vec<&'i I>) -> BoxFuture<'i, Result<Vec<O>, Error>> + Send + Sync + 'static,
+    F: for<'i> Fn(i16, Vec<&'i I>) -> BoxFuture<'i, Result<Vec<O>, Error>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
 {
-    let (sender, mut calls) = mpsc::channel(QUEUE);
-    tokio::spawn(async move {
-        while let Some(group) = next(&mut calls).await {
-            let all = run(inputs(&group)).await;
-            match all {
-                // A database that is away is so for each of them.
-                Err(Error::Unavailable(_)) => answer(group, all),
-                Err(_) if group.len() > 1 => {
-                    for call in group {
-                        let done = run(call.input.iter().collect()).await;
-                        let _ = call.reply.send(done);
-                    }
+    let (sender, calls) = mpsc::channel(QUEUE);
+    let calls = Arc::new(Mutex::new(calls));
+    for lane in 0..LANES {
+        let (calls, run) = (Arc::clone(&calls), run.clone());
+        tokio::spawn(async move {
+            loop {
+                let mut waiting = calls.lock().await;
+                let group = next(&mut waiting).await;
+                if group.is_empty() {
+                    return;
                 }
-                all => answer(group, all),
+                let inputs: usize = group.iter().map(|call| call.input.len()).sum();
+                let alone = (inputs < LARGE).then_some(waiting);
+                work(group, |inputs| run(lane, inputs)).await;
+                drop(alone);
             }
-        }
-    });
+        });
+    }
     Batch(sender)
 }
 
-/// The calls that wait; none when nobody is left who could hand one in.
-async fn next<I, O>(calls: &mut mpsc::Receiver<Call<I, O>>) -> Option<Vec<Call<I, O>>> {
+/// The calls that wait, with those that follow in the same breath, as callers who were answered together call again
+/// together; none when nobody is left who could hand one in.
+async fn next<I, O>(calls: &mut mpsc::Receiver<Call<I, O>>) -> Vec<Call<I, O>> {
     let mut group = Vec::new();
-    let came = calls.recv_many(&mut group, GROUP).await;
-    (came > 0).then_some(group)
+    calls.recv_many(&mut group, GROUP).await;
+    let mut before = 0;
+    while group.len() > before && group.len() < GROUP {
+        before = group.len();
+        tokio::task::yield_now().await;
+        while group.len() < GROUP
+            && let Ok(call) = calls.try_recv()
+        {
+            group.push(call);
+        }
+    }
+    group
+}
+
+/// Does what a group of calls asks for, and answers them.
+async fn work<I, O, F>(group: Vec<Call<I, O>>, run: F)
+where
+    F: for<'i> Fn(Vec<&'i I>) -> BoxFuture<'i, Result<Vec<O>, Error>>,
+{
+    let all = run(inputs(&group)).await;
+    match all {
+        // A database that is away is so for each of them.
+        Err(Error::Unavailable(_)) => answer(group, all),
+        Err(_) if group.len() > 1 => {
+            for call in group {
+                let done = run(call.input.iter().collect()).await;
+                let _ = call.reply.send(done);
+            }
+        }
+        all => answer(group, all),
+    }
 }
 
 /// Gives each call its part of the answers. Who has gone is not told; the work is done all the same.

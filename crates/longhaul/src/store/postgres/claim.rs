@@ -9,12 +9,7 @@ use std::collections::HashMap;
 use longhaul_types::{Progress, State, Timestamp};
 use tokio_postgres::Row;
 
-use super::{
-    error::Fault,
-    row,
-    text::kept,
-    tx::{Place, Tx},
-};
+use super::{Role, Shared, error::Fault, row, text::kept, tx::Tx};
 use crate::{
     model::{Change, Job, Seq, Standing, Status, WorkerId, next},
     store::{ClaimRequest, Claimed, Error},
@@ -23,44 +18,134 @@ use crate::{
 /// Jobs that become ready in one claim at most: a crowd that is due at once is let in bit by bit.
 const PROMOTED: i64 = 10_000;
 
-/// Gives due jobs to a worker, whose lease is looked at by `clock`, or by the database's own where it says nothing.
-pub(super) async fn claim(
-    tx: &mut Tx<'_>,
-    request: &ClaimRequest,
-    clock: Option<i64>,
-) -> Result<Vec<Claimed>, Fault> {
-    next(Standing::of(State::Pending), Change::Claim)
-        .map_err(|illegal| Error::Internal(illegal.to_string()))?;
-    let Some(worker) = living(tx, &request.worker, clock).await? else {
-        return Ok(Vec::new());
-    };
-    let now = request.now.0;
-    tx.execute(sql!("promote"), &[&now, &PROMOTED]).await?;
-    let mut kinds = Vec::with_capacity(request.kinds.len());
-    for name in &request.kinds {
-        kinds.extend(tx.find_name(name).await?);
-    }
-    let mut claimed = Vec::new();
-    for (name, slots) in &request.slots {
-        let Some(queue) = tx.find_name(name).await? else {
-            continue;
-        };
-        let slots = i64::from(*slots);
-        if slots == 0 {
-            continue;
+impl Shared {
+    /// Gives due jobs to a worker, whose lease is looked at by `clock`, or by the database's own where it says nothing: in
+    /// one statement, which is a transaction of its own.
+    pub(super) async fn claim(
+        &self,
+        request: &ClaimRequest,
+        clock: Option<i64>,
+    ) -> Result<Vec<Claimed>, Error> {
+        next(Standing::of(State::Pending), Change::Claim)
+            .map_err(|illegal| Error::Internal(illegal.to_string()))?;
+        let mut kinds = Vec::with_capacity(request.kinds.len());
+        for name in &request.kinds {
+            kinds.extend(self.find_name(name).await?);
         }
-        let rows = tx
-            .rows(sql!("claim"), &[&queue, &kinds, &slots, &now, &worker])
+        let (mut queues, mut slots) = (Vec::new(), Vec::new());
+        for (name, free) in request.slots.iter().filter(|(_, free)| *free > 0) {
+            if let Some(queue) = self.find_name(name).await? {
+                queues.push(queue);
+                slots.push(i64::from(*free));
+            }
+        }
+        if queues.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = request.now.0;
+        self.rows(sql!("promote"), &[&now, &PROMOTED]).await?;
+        let name = kept(request.worker.as_str());
+        let shard = self.shard_of(Role::Claim, 0);
+        let rows = self
+            .rows(
+                sql!("claim"),
+                &[&name, &clock, &queues, &slots, &kinds, &now, &shard],
+            )
             .await?;
-        let mut some = Vec::with_capacity(rows.len());
+        let mut claimed = Vec::with_capacity(rows.len());
         for line in &rows {
-            some.push(read(tx, line, queue, request).await?);
+            let queue: i32 = line.get(24);
+            let place = queues.iter().position(|asked| *asked == queue);
+            claimed.push((place, self.claimed(line, request).await?));
         }
-        some.sort_by_key(|one| (Reverse(one.job.priority), one.job.seq));
-        claimed.extend(some);
+        claimed.sort_by_key(|(place, one)| (*place, Reverse(one.job.priority), one.job.seq));
+        let mut claimed: Vec<Claimed> = claimed.into_iter().map(|(_, one)| one).collect();
+        self.left_behind(&mut claimed).await?;
+        Ok(claimed)
     }
-    left_behind(tx, &mut claimed).await?;
-    Ok(claimed)
+
+    /// A row of `claim.sql`; what earlier runs left is still missing.
+    async fn claimed(&self, line: &Row, request: &ClaimRequest) -> Result<Claimed, Error> {
+        let job = Job {
+            seq: line.get(0),
+            id: row::id(line, 1)?,
+            owner: self.name(line.get(2)).await?,
+            kind: self.name(line.get(3)).await?,
+            queue: self.name(line.get(24)).await?,
+            priority: line.get(4),
+            status: Status::Running {
+                worker: request.worker.clone(),
+                since: request.now,
+                cancel_requested: None,
+            },
+            claim: row::unsigned(line, 5),
+            attempts: row::small(line, 15),
+            max_attempts: row::small(line, 6),
+            rescues: row::small(line, 16),
+            attempt_timeout: row::maybe_span(line, 7),
+            timeout: row::maybe_span(line, 8),
+            items: row::item_counts(line, 18),
+            error: row::error(line, 21),
+            created_at: row::time(line, 9),
+            started_at: row::maybe_time(line, 17),
+            unique_key: row::maybe_text(line, 10),
+            revision: row::unsigned(line, 11),
+            labels: row::labels(line, 14)?,
+            progress: Progress::default(),
+        };
+        Ok(Claimed {
+            job,
+            due: Timestamp(line.get(23)),
+            args_version: row::small(line, 12),
+            args: line.get(13),
+            checkpoint: None,
+        })
+    }
+
+    /// Checkpoint and progress of earlier runs.
+    async fn left_behind(&self, claimed: &mut [Claimed]) -> Result<(), Error> {
+        let again: Vec<Seq> = claimed
+            .iter()
+            .filter(|one| one.job.claim > 1)
+            .map(|one| one.job.seq)
+            .collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        let rows = self.rows(sql!("left_behind"), &[&again]).await?;
+        let left: HashMap<Seq, &Row> = rows.iter().map(|line| (line.get(0), line)).collect();
+        for one in claimed {
+            if let Some(line) = left.get(&one.job.seq) {
+                one.checkpoint = line.get(1);
+                one.job.progress = row::json(line, 2)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a name, if it has one.
+    async fn find_name(&self, name: &str) -> Result<Option<i32>, Error> {
+        if let Some(number) = self.known.number(name) {
+            return Ok(Some(number));
+        }
+        let found = self.row(sql!("name_find"), &[&kept(name)]).await?;
+        let number = found.map(|line| line.get(0));
+        if let Some(number) = number {
+            self.known.note(name.to_owned(), number);
+        }
+        Ok(number)
+    }
+
+    /// The name with this number.
+    async fn name(&self, number: i32) -> Result<String, Error> {
+        if let Some(name) = self.known.text(number) {
+            return Ok(name);
+        }
+        let found = self.row(sql!("names_text"), &[&vec![number]]).await?;
+        let name = found.map(|line| row::text(&line, 1)).unwrap_or_default();
+        self.known.note(name.clone(), number);
+        Ok(name)
+    }
 }
 
 /// The number of a worker, if it has joined and its lease has not ended.
@@ -73,74 +158,4 @@ pub(super) async fn living(
         .row(sql!("worker_find"), &[&kept(worker.as_str()), &clock])
         .await?;
     Ok(found.map(|line| line.get(0)))
-}
-
-/// A row of `claim.sql`; what earlier runs left is still missing.
-async fn read(
-    tx: &mut Tx<'_>,
-    line: &Row,
-    queue: i32,
-    request: &ClaimRequest,
-) -> Result<Claimed, Fault> {
-    let place = Place {
-        owner: line.get(2),
-        kind: line.get(3),
-        queue,
-    };
-    tx.moved(place, State::Pending, State::Running);
-    let job = Job {
-        seq: line.get(0),
-        id: row::id(line, 1)?,
-        owner: tx.name(place.owner).await?,
-        kind: tx.name(place.kind).await?,
-        queue: tx.name(queue).await?,
-        priority: line.get(4),
-        status: Status::Running {
-            worker: request.worker.clone(),
-            since: request.now,
-            cancel_requested: None,
-        },
-        claim: row::unsigned(line, 5),
-        attempts: row::small(line, 15),
-        max_attempts: row::small(line, 6),
-        rescues: row::small(line, 16),
-        attempt_timeout: row::maybe_span(line, 7),
-        timeout: row::maybe_span(line, 8),
-        items: row::item_counts(line, 18),
-        error: row::error(line, 21),
-        created_at: row::time(line, 9),
-        started_at: row::maybe_time(line, 17),
-        unique_key: row::maybe_text(line, 10),
-        revision: row::unsigned(line, 11),
-        labels: row::labels(line, 14)?,
-        progress: Progress::default(),
-    };
-    Ok(Claimed {
-        job,
-        due: Timestamp(line.get(23)),
-        args_version: row::small(line, 12),
-        args: line.get(13),
-        checkpoint: None,
-    })
-}
-
-/// Checkpoint and progress of earlier runs.
-async fn left_behind(tx: &Tx<'_>, claimed: &mut [Claimed]) -> Result<(), Fault> {
-    let again: Vec<Seq> = claimed
-        .iter()
-        .filter(|one| one.job.claim > 1)
-        .map(|one| one.job.seq)
-        .collect();
-    if again.is_empty() {
-        return Ok(());
-    }
-    let rows = tx.rows(sql!("left_behind"), &[&again]).await?;
-    let left: HashMap<Seq, &Row> = rows.iter().map(|line| (line.get(0), line)).collect();
-    for one in claimed {
-        if let Some(line) = left.get(&one.job.seq) {
-            one.checkpoint = line.get(1);
-            one.job.progress = row::json(line, 2)?;
-        }
-    }
-    Ok(())
 }

@@ -24,10 +24,29 @@ use crate::{
 const CHUNK: usize = 5_000;
 
 /// A job that is to be inserted as it is.
-struct Planned<'j> {
-    job: &'j Insert,
-    place: Place,
-    run_at: Option<Timestamp>,
+pub(super) struct Planned<'j> {
+    pub(super) job: &'j Insert,
+    pub(super) place: Place,
+    pub(super) run_at: Option<Timestamp>,
+}
+
+impl<'j> Planned<'j> {
+    pub(super) fn new(job: &'j Insert, place: Place) -> Self {
+        Self {
+            job,
+            place,
+            // A held job has no time, whatever it says; any other has one.
+            run_at: match job.reason {
+                Reason::Held => None,
+                _ => Some(job.run_at.unwrap_or(job.created_at)),
+            },
+        }
+    }
+
+    /// How it waits.
+    pub(super) fn wait(&self) -> i16 {
+        wait_until(self.run_at, self.job.created_at)
+    }
 }
 
 /// Whether an earlier job may be the answer, so that rows before this one must be there when it is looked for.
@@ -94,15 +113,7 @@ async fn plan<'j>(tx: &mut Tx<'_>, job: &'j Insert, follows: bool) -> Result<Pla
     }
     let place = Place { owner, kind, queue };
     tx.count(place, State::Pending, 1);
-    Ok(Planned {
-        job,
-        place,
-        // A held job has no time, whatever it says; any other has one.
-        run_at: match job.reason {
-            Reason::Held => None,
-            _ => Some(job.run_at.unwrap_or(job.created_at)),
-        },
-    })
+    Ok(Planned::new(job, place))
 }
 
 async fn write_many(
@@ -140,7 +151,10 @@ async fn write_rows(
     Ok(())
 }
 
-fn column<'p, T>(planned: &'p [Planned<'p>], of: impl Fn(&'p Planned<'p>) -> T) -> Vec<T> {
+pub(super) fn column<'p, T>(
+    planned: &'p [Planned<'p>],
+    of: impl Fn(&'p Planned<'p>) -> T,
+) -> Vec<T> {
     planned.iter().map(of).collect()
 }
 
@@ -191,7 +205,7 @@ async fn write_live(tx: &Tx<'_>, planned: &[Planned<'_>], seqs: &Vec<Seq>) -> Re
                 &column(planned, |new| new.place.queue),
                 &column(planned, |new| new.job.priority),
                 &column(planned, follow_ups),
-                &column(planned, |new| wait_until(new.run_at, new.job.created_at)),
+                &column(planned, Planned::wait),
                 &column(planned, |new| row::reason_number(new.job.reason)),
                 &column(planned, |new| new.run_at.map(|at| at.0)),
                 &column(planned, |new| new.job.timeout.map(row::millis)),
@@ -252,7 +266,7 @@ fn follow_ups(new: &Planned<'_>) -> i32 {
 }
 
 /// Labels as JSON text; none when there are none.
-fn labels(new: &Planned<'_>) -> Result<Option<String>, Error> {
+pub(super) fn labels(new: &Planned<'_>) -> Result<Option<String>, Error> {
     let labels = &new.job.labels;
     (!labels.is_empty()).then(|| json(labels)).transpose()
 }

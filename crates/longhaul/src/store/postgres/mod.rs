@@ -12,10 +12,13 @@ macro_rules! sql {
 
 /// Does what `$work` says in a transaction, again as long as another comes between.
 macro_rules! transact {
-    ($shared:expr, $role:expr, |$tx:ident| $work:expr) => {{
+    ($shared:expr, $role:expr, |$tx:ident| $work:expr) => {
+        transact!($shared, $role, 0, |$tx| $work)
+    };
+    ($shared:expr, $role:expr, $lane:expr, |$tx:ident| $work:expr) => {{
         let mut tries = 0;
         loop {
-            let mut transaction = $shared.begin($role).await?;
+            let mut transaction = $shared.begin($role, $lane).await?;
             let done = {
                 let $tx = &mut transaction;
                 $work.await
@@ -38,6 +41,7 @@ mod insert;
 mod list;
 mod news;
 mod open;
+mod plain;
 mod read;
 mod row;
 mod schedules;
@@ -66,6 +70,7 @@ pub use submit::submit_in;
 use self::{
     batch::Batch,
     news::{Ear, News},
+    plain::Depths,
     text::kept,
     tx::{Bounds, Known, Tx},
 };
@@ -147,13 +152,24 @@ struct Shared {
     bounds: Bounds,
     clock: LeaseClock,
     shard: i16,
+    depths: Depths,
     news: News,
 }
 
 impl Shared {
-    async fn begin(&self, role: Role) -> Result<Tx<'_>, Error> {
-        let shard = self.shard * 4 + role as i16;
-        Tx::begin(&self.pool, &self.known, self.bounds, shard).await
+    async fn begin(&self, role: Role, lane: i16) -> Result<Tx<'_>, Error> {
+        Tx::begin(
+            &self.pool,
+            &self.known,
+            self.bounds,
+            self.shard_of(role, lane),
+        )
+        .await
+    }
+
+    /// Where transactions of a role count, of which several may run at a time.
+    fn shard_of(&self, role: Role, lane: i16) -> i16 {
+        (self.shard * 4 + role as i16) * 4 + lane
     }
 
     /// Tells the other processes of what was done, if it is news to them.
@@ -199,6 +215,7 @@ impl PostgresStore {
             },
             clock: options.lease_clock,
             shard: fastrand::i16(0..8),
+            depths: Depths::default(),
             news: News::new(),
         });
         for (name, value) in [
@@ -295,9 +312,7 @@ impl Store for PostgresStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Error> {
         let clock = self.shared.lease_time(request.now);
-        transact!(self.shared, Role::Claim, |tx| claim::claim(
-            tx, &request, clock
-        ))
+        self.shared.claim(&request, clock).await
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<Vec<Written>, Error> {

@@ -29,9 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the database's machine may be silent.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What every connection asks for: statements are planned once, and not compiled; a process that is frozen in the middle of a
-/// transaction does not keep its locks.
-const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c synchronous_commit=on \
+/// What every connection asks for. Statements are planned once, and not compiled. Each looks up few rows by indexes, however
+/// large the tables: what the planner knows of arrays and limits of parameters, or of tables that were empty when it looked,
+/// would have it read and join whole tables. A process that is frozen in the middle of a transaction does not keep its locks.
+const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+    -c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c synchronous_commit=on \
     -c client_min_messages=warning -c idle_in_transaction_session_timeout=10s";
 
 /// Where the database is, and how one speaks to it.

@@ -68,7 +68,23 @@ impl Known {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, name: String, number: i32) {
+    /// The number of a name that is known.
+    pub(super) fn number(&self, name: &str) -> Option<i32> {
+        self.names().numbers.get(name).copied()
+    }
+
+    /// The number of a kind that is known to be declared.
+    pub(super) fn kind(&self, name: &str) -> Option<i32> {
+        self.kinds().get(name).copied()
+    }
+
+    /// The name that is known to have this number.
+    pub(super) fn text(&self, number: i32) -> Option<String> {
+        self.names().texts.get(&number).cloned()
+    }
+
+    /// Remembers a name, which is there for good.
+    pub(super) fn note(&self, name: String, number: i32) {
         let mut names = self.names();
         if names.numbers.len() >= NAMES {
             *names = Names::default();
@@ -315,7 +331,7 @@ impl<'s> Tx<'s> {
 
     /// The number of a name, if it has one.
     pub(super) async fn find_name(&mut self, name: &str) -> Result<Option<i32>, Fault> {
-        let known = self.known.names().numbers.get(name).copied();
+        let known = self.known.number(name);
         if let Some(number) = known.or_else(|| self.new_names.get(name).copied()) {
             return Ok(Some(number));
         }
@@ -329,7 +345,7 @@ impl<'s> Tx<'s> {
 
     /// The name with this number.
     pub(super) async fn name(&mut self, number: i32) -> Result<String, Fault> {
-        let known = self.known.names().texts.get(&number).cloned();
+        let known = self.known.text(number);
         if let Some(name) = known {
             return Ok(name);
         }
@@ -341,8 +357,7 @@ impl<'s> Tx<'s> {
 
     /// The number of a kind that some worker declared.
     pub(super) async fn kind(&mut self, name: &str) -> Result<i32, Fault> {
-        let known = self.known.kinds().get(name).copied();
-        if let Some(number) = known {
+        if let Some(number) = self.known.kind(name) {
             return Ok(number);
         }
         for line in self.rows(sql!("kinds"), &[]).await? {
@@ -350,7 +365,7 @@ impl<'s> Tx<'s> {
             // Declared by a transaction that is committed: it stays.
             self.known.kinds().insert(kind.name, number);
         }
-        let known = self.known.kinds().get(name).copied();
+        let known = self.known.kind(name);
         known.ok_or_else(|| Error::UnknownKind(name.to_owned()).into())
     }
 

@@ -2,17 +2,18 @@
 //!
 //! Invariant: every write is fenced first: unless the claim holds the job, nothing is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use longhaul_types::{ItemState, JobError, Reason, State};
 use tokio_postgres::Row;
 
 use super::{
+    Role, Shared,
     error::Fault,
     hot::{self, Hot, wait},
     insert, row,
     text::kept,
-    tx::{Place, Tx},
+    tx::Tx,
 };
 use crate::{
     model::{AttemptEnd, Seq},
@@ -22,83 +23,68 @@ use crate::{
 /// Does all writes, each whole or refused on its own.
 pub(super) async fn write_all(tx: &mut Tx<'_>, writes: &[&Write]) -> Result<Vec<Written>, Fault> {
     let mut answers = Vec::with_capacity(writes.len());
-    let mut left = writes;
-    while let [first, others @ ..] = left {
-        // Jobs that do nothing but complete share statements; a claim holds one job, so none comes twice with effect.
-        let alike = left
-            .iter()
-            .take_while(|write| write.only_completes())
-            .count();
-        if alike > 1 {
-            let (some, others) = left.split_at(alike);
-            complete_many(tx, some, &mut answers).await?;
-            left = others;
-        } else {
-            answers.push(write_one(tx, first).await?);
-            left = others;
-        }
+    for write in writes {
+        answers.push(write_one(tx, write).await?);
     }
     Ok(answers)
 }
 
-/// Completes jobs; those that turn out to be something else are written one by one.
-async fn complete_many(
-    tx: &mut Tx<'_>,
-    writes: &[&Write],
-    answers: &mut Vec<Written>,
-) -> Result<(), Fault> {
-    // In one order, so that two who complete the same jobs do not wait for each other.
-    let mut first: Vec<&Write> = writes.to_vec();
-    first.sort_by_key(|write| write.claim.job);
-    first.dedup_by_key(|write| write.claim.job);
-    let seqs: Vec<Seq> = first.iter().map(|write| write.claim.job).collect();
-    let claims: Vec<i64> = first
-        .iter()
-        .map(|write| row::signed(write.claim.number))
-        .collect();
-    let times: Vec<i64> = first.iter().map(|write| write.now.0).collect();
-    let rows = tx
-        .rows(sql!("complete_many"), &[&seqs, &claims, &times])
-        .await?;
-    let mut done: HashMap<Seq, &Row> = rows.iter().map(|line| (line.get(0), line)).collect();
-    let chosen: HashMap<Seq, u64> = first
-        .iter()
-        .map(|write| (write.claim.job, write.claim.number))
-        .collect();
-    let (mut jobs, mut results) = (Vec::new(), Vec::new());
-    for write in writes {
-        let seq = write.claim.job;
-        let same = chosen.get(&seq) == Some(&write.claim.number);
-        let Some(line) = done.get(&seq).copied().filter(|_| same) else {
-            answers.push(write_one(tx, write).await?);
-            continue;
-        };
-        done.remove(&seq);
-        let place = Place {
-            owner: line.get(1),
-            kind: line.get(2),
-            queue: line.get(3),
-        };
-        tx.moved(place, State::Running, State::Completed);
-        if let Some(End::Complete {
-            result: Some(result),
-        }) = &write.end
-        {
-            jobs.push(seq);
-            results.push(result.as_str());
+impl Shared {
+    /// Completes the jobs whose writes do nothing else, all in one statement, which is a transaction of its own. Answers by
+    /// the places of those that were done; what turns out to be something else is left as it was.
+    pub(super) async fn complete_plain(
+        &self,
+        writes: &[&Write],
+        lane: i16,
+    ) -> Result<HashMap<usize, Written>, Error> {
+        let mut places: BTreeMap<Seq, usize> = BTreeMap::new();
+        let mut twice = HashSet::new();
+        for (place, write) in writes.iter().enumerate() {
+            if places.insert(write.claim.job, place).is_some() {
+                twice.insert(write.claim.job);
+            }
         }
-        answers.push(Written::Done {
-            state: State::Completed,
-            revision: row::unsigned(line, 4),
-            cancel_requested: false,
-            jobs: Vec::new(),
-            first_line: row::unsigned(line, 5) + 1,
-        });
+        // In one order, so that two who complete the same jobs do not wait for each other.
+        places.retain(|seq, place| writes[*place].only_completes() && !twice.contains(seq));
+        if places.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let seqs: Vec<Seq> = places.keys().copied().collect();
+        let each = || places.values().map(|place| writes[*place]);
+        let claims: Vec<i64> = each()
+            .map(|write| row::signed(write.claim.number))
+            .collect();
+        let times: Vec<i64> = each().map(|write| write.now.0).collect();
+        let (mut jobs, mut results) = (Vec::new(), Vec::new());
+        for write in each() {
+            if let Some(End::Complete {
+                result: Some(result),
+            }) = &write.end
+            {
+                jobs.push(write.claim.job);
+                results.push(result.as_str());
+            }
+        }
+        let shard = self.shard_of(Role::Write, lane);
+        let rows = self
+            .rows(
+                sql!("complete_many"),
+                &[&seqs, &claims, &times, &jobs, &results, &shard],
+            )
+            .await?;
+        let done = |line: &Row| {
+            let place = places.get(&line.get(0))?;
+            let written = Written::Done {
+                state: State::Completed,
+                revision: row::unsigned(line, 1),
+                cancel_requested: false,
+                jobs: Vec::new(),
+                first_line: row::unsigned(line, 2) + 1,
+            };
+            Some((*place, written))
+        };
+        Ok(rows.iter().filter_map(done).collect())
     }
-    if !jobs.is_empty() {
-        tx.execute(sql!("result_write"), &[&jobs, &results]).await?;
-    }
-    Ok(())
 }
 
 async fn write_one(tx: &mut Tx<'_>, write: &Write) -> Result<Written, Fault> {
