@@ -10,7 +10,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use longhaul::{Context, Engine, Failure, Handler, NewJob, Outcome, store::Filter, types::State};
+use longhaul::{
+    Context, Engine, Failure, Handler, NewJob, Outcome,
+    store::{Filter, PostgresStore, postgres::Options},
+    types::State,
+};
 use tokio::sync::mpsc;
 
 use super::{
@@ -20,8 +24,10 @@ use super::{
 
 pub(super) const KIND: &str = "bench.nothing";
 pub(super) const SINGLES: u64 = 40_000;
-const BULK: u64 = 200_000;
-const DRAINED: u64 = 100_000;
+pub(super) const BULK: u64 = 200_000;
+pub(super) const DRAINED: u64 = 100_000;
+/// How long an engine on a shared database holds its jobs without a heartbeat.
+const LEASE: Duration = Duration::from_secs(30);
 const FLOOR: u64 = 200_000;
 const STARTS: usize = 300;
 
@@ -40,17 +46,31 @@ impl Handler for Nothing {
     }
 }
 
+/// Where the jobs are.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In a file of a folder, which goes with it.
+    Folder(tempfile::TempDir),
+    /// In the PostgreSQL database at this address.
+    Database(String),
+}
+
 /// An engine whose jobs do nothing.
 pub(super) struct Bench {
     pub(super) engine: Engine,
     began: mpsc::Receiver<Instant>,
-    folder: tempfile::TempDir,
+    place: Place,
 }
 
 impl Bench {
+    /// One on a file in `folder`, beside `finished` jobs.
     pub(super) async fn new(folder: &Path, finished: u32) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir_in(folder)?;
-        let mut bench = Self::open(folder, 100).await?;
+        Self::filled(Place::Folder(tempfile::tempdir_in(folder)?), finished).await
+    }
+
+    /// One beside `finished` jobs.
+    pub(super) async fn filled(place: Place, finished: u32) -> anyhow::Result<Self> {
+        let mut bench = Self::open(place, 100).await?;
         let mut left = u64::from(finished);
         while left > 0 {
             let batch = left.min(50_000);
@@ -61,9 +81,17 @@ impl Bench {
         Ok(bench)
     }
 
-    async fn open(folder: tempfile::TempDir, concurrency: u32) -> anyhow::Result<Self> {
+    /// One that runs so many jobs at a time.
+    pub(super) async fn open(place: Place, concurrency: u32) -> anyhow::Result<Self> {
+        let builder = match &place {
+            Place::Folder(folder) => Engine::open(folder.path().join("bench.db")),
+            Place::Database(url) => {
+                let store = PostgresStore::connect(url, &Options::default()).await?;
+                Engine::on(Arc::new(store)).lease(LEASE)
+            }
+        };
         let (begins, began) = mpsc::channel(1);
-        let engine = Engine::open(folder.path().join("bench.db"))
+        let engine = builder
             .register(Nothing(begins))
             .concurrency(concurrency)
             .start()
@@ -71,16 +99,16 @@ impl Bench {
         Ok(Self {
             engine,
             began,
-            folder,
+            place,
         })
     }
 
-    /// The same file with other concurrency.
+    /// The same jobs with other concurrency.
     pub(super) async fn reopen(self, concurrency: u32) -> anyhow::Result<Self> {
         self.engine.shutdown().await;
-        let Self { engine, folder, .. } = self;
+        let Self { engine, place, .. } = self;
         drop(engine);
-        Self::open(folder, concurrency).await
+        Self::open(place, concurrency).await
     }
 
     /// Jobs a second, submitted one by one with `in_flight` at a time.
@@ -105,7 +133,7 @@ impl Bench {
     }
 
     /// Jobs a second, submitted 1,000 at a time.
-    async fn bulk(&self, jobs: u64) -> anyhow::Result<f64> {
+    pub(super) async fn bulk(&self, jobs: u64) -> anyhow::Result<f64> {
         let start = Instant::now();
         stream::iter(0..jobs.div_ceil(1000))
             .map(|_| self.engine.submit_many((0..1000).map(|_| job()).collect()))
@@ -116,7 +144,7 @@ impl Bench {
     }
 
     /// Ends when nothing waits and nothing runs.
-    async fn drained(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn drained(&mut self) -> anyhow::Result<()> {
         loop {
             let counts = self.engine.counts(None).await?;
             if counts.pending + counts.running == 0 {
@@ -127,13 +155,13 @@ impl Bench {
         }
     }
 
-    /// Milliseconds from a submission to the start of its run, with nothing else to do.
-    async fn starts(&mut self) -> anyhow::Result<Vec<f64>> {
+    /// Milliseconds from a submission, by this engine or another, to the start of its run, with nothing else to do.
+    pub(super) async fn starts(&mut self, by: Option<&Engine>) -> anyhow::Result<Vec<f64>> {
         let mut times = Vec::with_capacity(STARTS);
         while self.began.try_recv().is_ok() {}
         for _ in 0..STARTS {
             let start = Instant::now();
-            let job = self.engine.submit_job(job()).await?;
+            let job = by.unwrap_or(&self.engine).submit_job(job()).await?;
             let began = self.began.recv().await.unwrap_or(start);
             times.push((began - start).as_secs_f64() * 1000.0);
             job.wait().await?;
@@ -202,7 +230,7 @@ pub(super) async fn measure(
         bench = bench.reopen(100).await?;
         bench.drained().await?;
         seen.engine[3].push(per_second(DRAINED, start.elapsed()));
-        seen.starts.push(bench.starts().await?);
+        seen.starts.push(bench.starts(None).await?);
     }
     let (page, counts) = bench.reads().await?;
     bench.engine.shutdown().await;

@@ -6,10 +6,13 @@ mod floor;
 mod http;
 mod jobs;
 mod monitors;
+mod postgres;
 mod process;
 mod report;
 
 use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
 
 use crate::exit::{Fail, Result};
 use report::Report;
@@ -32,6 +35,12 @@ pub struct Args {
     /// Be that server
     #[arg(long, hide = true, value_name = "FOLDER")]
     http_server: Option<PathBuf>,
+    /// Measure on the PostgreSQL database that LONGHAUL_DATABASE_URL names instead, which is to be used for nothing else
+    #[arg(long, conflicts_with_all = ["monitors", "http"])]
+    postgres: bool,
+    /// Be one of the processes that submit to it
+    #[arg(long, hide = true)]
+    postgres_submitter: bool,
     /// Folder for the databases; what counts is its file system
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
@@ -51,6 +60,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             .map(|()| ExitCode::SUCCESS)
             .map_err(|error| Fail::failed(format!("{error:#}")));
     }
+    if args.postgres_submitter {
+        let submitted = runtime.block_on(async { postgres::submit(&database()?).await });
+        return submitted
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Fail::failed(format!("{error:#}")));
+    }
     let report = runtime
         .block_on(measure(args))
         .map_err(|error| Fail::failed(format!("the measurement failed: {error:#}")))?;
@@ -60,6 +75,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         print!("{}", report.text());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The address of the database that is measured on.
+fn database() -> anyhow::Result<String> {
+    std::env::var("LONGHAUL_DATABASE_URL").context(
+        "LONGHAUL_DATABASE_URL names no database; create an empty one, and give its address",
+    )
 }
 
 async fn measure(args: &Args) -> anyhow::Result<Report> {
@@ -72,12 +94,24 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
         http::measure(folder.path(), args.samples, &mut report).await?;
         return Ok(report);
     }
-    let few = jobs::measure(folder.path(), args.samples, 0, &mut report).await?;
-    if args.finished > 0 {
-        let mut beside = Report::new(report.sync);
-        let many = jobs::measure(folder.path(), args.samples, args.finished, &mut beside).await?;
-        report.compare(args.finished, &few, &many);
-    }
+    let mut beside = Report::new(report.sync);
+    let (few, many) = if args.postgres {
+        let url = database()?;
+        let few = postgres::measure(&url, args.samples, 0, &mut report).await?;
+        let many = match args.finished {
+            0 => Vec::new(),
+            more => postgres::measure(&url, args.samples, more, &mut beside).await?,
+        };
+        (few, many)
+    } else {
+        let few = jobs::measure(folder.path(), args.samples, 0, &mut report).await?;
+        let many = match args.finished {
+            0 => Vec::new(),
+            more => jobs::measure(folder.path(), args.samples, more, &mut beside).await?,
+        };
+        (few, many)
+    };
+    report.compare(args.finished, &few, &many);
     if args.monitors > 0 {
         monitors::measure(folder.path(), args.monitors, &mut report).await?;
     }
