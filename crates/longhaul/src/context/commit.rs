@@ -103,7 +103,7 @@ impl<'a> Commit<'a> {
         let written = tokio::spawn(async move {
             let _gate = gate;
             let copy = write.clone();
-            let written = core.write(&task_held, write).await;
+            let written = core.write_patiently(&task_held, write).await;
             if !matches!(written, Ok(Written::Done { .. })) {
                 task_held.put_back(waiting_part(copy));
             }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use longhaul_types::{Event, EventKind, Labels, LogLine, State, Timestamp, event::ItemChange};
@@ -20,7 +21,7 @@ use crate::{
     context::Held,
     model::{FollowUp, Job, Limits, NewJob, Seq, WorkerId},
     secrets::Secrets,
-    store::{End, Inserted, ItemWrite, Store, Write, Written},
+    store::{self, End, Inserted, ItemWrite, Store, Write, Written},
 };
 
 /// What every part of an engine shares.
@@ -63,6 +64,9 @@ pub(crate) struct Core {
     pub(crate) secrets: Option<Arc<dyn Secrets>>,
 }
 
+/// The first and the longest wait for a store that is away.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
 /// Called after each end of a job that this engine brings about.
 pub(crate) type EndCallback = Arc<dyn Fn(&Job) + Send + Sync>;
 
@@ -81,6 +85,34 @@ impl Core {
             .ok_or(Error::ClaimLost)?;
         self.tell(held, heard, &written);
         Ok(written)
+    }
+
+    /// Writes as [`Self::write`] does, and waits for a store that is away until the run is told to stop: that a database
+    /// restarts is no fault of the run.
+    pub(crate) async fn write_patiently(
+        &self,
+        held: &Held,
+        write: Write,
+    ) -> Result<Written, Error> {
+        let mut wait = PATIENCE.0;
+        loop {
+            match self.write(held, write.clone()).await {
+                Err(Error::Store(error @ store::Error::Unavailable(_))) => {
+                    if held.stop().is_some() || self.stopping.is_cancelled() {
+                        return Err(Error::Store(error));
+                    }
+                    tracing::warn!(job = %held.job.id, %error, "not written; trying again");
+                }
+                written => return written,
+            }
+            let stop = held.token();
+            tokio::select! {
+                () = self.clock.sleep(wait) => {}
+                () = stop.cancelled() => {}
+                () = self.stopping.cancelled() => {}
+            }
+            wait = (wait * 2).min(PATIENCE.1);
+        }
     }
 
     /// Tells who listens about a write that is on disk.

@@ -282,7 +282,7 @@ async fn park(
     let mut write = Write::new(held.claim, core.clock.now());
     held.take(&mut write);
     write.end = Some(End::CheckAgain { at, every });
-    let written = core.write(held, write).await?;
+    let written = core.write_patiently(held, write).await?;
     drop(gate);
     let Written::Done { state, .. } = written else {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! A claim whose answer is lost on its way: the jobs it took are run all the same.
+//! A database that goes away in the middle of a run, and answers that are lost on their way: jobs run all the same.
 #![expect(clippy::expect_used, reason = "a test")]
 
 #[path = "postgres/server.rs"]
@@ -17,6 +17,7 @@ use std::{
 use longhaul::{
     Context, Engine, NewJob, Outcome,
     store::{PostgresStore, postgres::Options},
+    types::State,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -100,4 +101,47 @@ async fn what_was_claimed_unheard_runs_all_the_same() {
     assert_eq!((ended.job.attempts, ended.job.rescues), (0, 0));
     assert!(ended.job.claim >= 2, "claimed unheard, then heard");
     assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_writes_while_the_database_restarts_goes_on() {
+    let mut server = server::Server::start();
+    let store = PostgresStore::connect(server.url(), &Options::default()).await;
+    let (begun, mut begins) = tokio::sync::mpsc::channel(1);
+    let go = Arc::new(tokio::sync::Notify::new());
+    let may = Arc::clone(&go);
+    let save = move |_: i64, job: Context| {
+        let (begun, may) = (begun.clone(), Arc::clone(&may));
+        async move {
+            begun.send(()).await.expect("heard");
+            may.notified().await;
+            job.save(&"half").await?;
+            Ok(Outcome::Done(7))
+        }
+    };
+    let engine = Engine::on(Arc::new(store.expect("a store")))
+        .lease(Duration::from_mins(5))
+        .register_fn("test.saves", save)
+        .start()
+        .await
+        .expect("started");
+    let new = NewJob::new("test.saves", &1).expect("json").max_attempts(1);
+    let job = engine.submit_job(new).await.expect("submitted");
+    begins.recv().await.expect("it runs");
+    server.crash();
+    go.notify_one();
+    // Time for it to be refused.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.recover();
+    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            match job.job().await {
+                Ok(job) if job.state().is_ended() => return job,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    });
+    let ended = ended.await.expect("it ends");
+    assert_eq!(ended.state(), State::Completed, "{:?}", ended.error);
+    assert_eq!((ended.attempts, ended.rescues), (0, 0));
 }
