@@ -84,11 +84,12 @@ fn a_job_is_watched_cancelled_and_run_again() {
 #[test]
 fn an_open_job_shows_where_it_stands_and_its_log_as_it_grows() {
     let lab = Lab::new();
-    let go = lab.path("go");
+    let (go, end) = (lab.path("go"), lab.path("end"));
     let evil = r"printf '\033]0;owned\007x \342\200\256abc\n'";
     let script = format!(
-        "{evil}; while ! [ -e '{}' ]; do sleep 0.05; done; echo second; exit 3",
-        go.display()
+        "{evil}; while ! [ -e '{}' ]; do sleep 0.05; done; echo second; while ! [ -e '{}' ]; do sleep 0.05; done; exit 3",
+        go.display(),
+        end.display()
     );
     let id = lab.script(&script);
     let mut screen = top(&lab, "");
@@ -104,6 +105,7 @@ fn an_open_job_shows_where_it_stands_and_its_log_as_it_grows() {
     assert!(!screen.text().contains("second"));
     std::fs::write(go, "").expect("written");
     screen.sees("second");
+    std::fs::write(end, "").expect("written");
     screen.press("\t");
     let failed = screen.until("it failed", |text| {
         text.contains("✗ failed") && text.contains("error")
@@ -226,9 +228,14 @@ fn a_server_that_is_killed_is_said_to_be_away_and_comes_back() {
     screen.sees("live");
     screen.press("p");
     screen.sees("paused at");
+    let beside = top(&lab, "");
+    beside.sees("1 running");
     lab.run(&["cancel", &id]).code(0);
-    eventually("it has ended", || lab.state(&id) == "cancelled");
+    beside.sees("1 cancelled");
+    // Whoever is not paused reads at most twice a second: time for this one to have done so too.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     assert!(screen.text().contains("1 running"), "what is paused stays");
+    quits(beside);
     screen.press("p");
     screen.sees("1 cancelled");
     quits(screen);
