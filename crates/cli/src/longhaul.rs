@@ -71,6 +71,8 @@ enum Command {
     Secret(secret::Args),
     /// Run the server here, until it is told to stop
     Serve(serve::Args),
+    /// Run jobs of a database that servers share, until it is told to stop
+    Work(serve::WorkArgs),
     /// Have systemd run the server, from login or boot on
     Service(service::Args),
     /// Look for trouble, and say what to do about it
@@ -117,8 +119,10 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
     }
     let settings = Settings::load(&cli.global)?;
     let settings = &settings;
-    if let Command::Serve(args) = &cli.command {
-        return serve::run(args, settings);
+    match &cli.command {
+        Command::Serve(args) => return serve::run(args, settings),
+        Command::Work(args) => return serve::work(args, settings),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -149,6 +153,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Demo(args) => demo::run(args).await,
             Command::Sandbox(args) => sandbox::run(args, settings).await,
             Command::Serve(args) => serve::run(args, settings),
+            Command::Work(args) => serve::work(args, settings),
             Command::Completions(args) => completions::run(args, Cli::command()),
             Command::Man(args) => man::run(args, [Cli::command(), crate::waltodo::command()]),
         }

@@ -13,7 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longhaul::{Engine, engine, model::Limits, store};
+use longhaul::{
+    Engine,
+    engine::{self, Builder},
+    model::Limits,
+    store,
+};
 use longhaul_server::{
     AccessLimits, AdminToken, Handle, LocalOnly, Metrics, Options, SecretFile, Server, StopReason,
     Tls,
@@ -75,9 +80,11 @@ pub struct Args {
     /// How the log is written: a line to read, or one JSON object a line
     #[arg(long, value_enum, default_value_t = LogFormat::Plain, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Runs at a time in each queue
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    concurrency: u32,
+    #[command(flatten)]
+    slots: Slots,
+    /// Run no jobs here: other servers of the database do, or workers elsewhere
+    #[arg(long, conflicts_with_all = ["concurrency", "queue"])]
+    no_worker: bool,
     /// Started by a command: leave its terminal, and stop when nobody needs it
     #[arg(long, hide = true)]
     pub(crate) on_demand: bool,
@@ -87,6 +94,48 @@ pub struct Args {
     /// The build to say
     #[arg(long, hide = true)]
     build_id: Option<String>,
+}
+
+/// Flags that say what a server runs itself.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Slots {
+    /// Runs at a time in each queue
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: u32,
+    /// Run jobs of this queue, N at a time: serve beside the queues of the kinds it knows, work no others
+    #[arg(long, value_name = "NAME[=N]", value_parser = queue_slots)]
+    queue: Vec<(String, Option<u32>)>,
+    /// Run none of the others.
+    #[arg(skip)]
+    alone: bool,
+}
+
+impl Slots {
+    fn of(&self, builder: Builder) -> Builder {
+        let others = if self.alone { 0 } else { self.concurrency };
+        let named = self.queue.iter();
+        named.fold(builder.concurrency(others), |builder, (name, slots)| {
+            builder.queue(name, slots.unwrap_or(self.concurrency))
+        })
+    }
+}
+
+/// A queue, and how many of its jobs run at a time.
+fn queue_slots(text: &str) -> std::result::Result<(String, Option<u32>), String> {
+    let (name, slots) = match text.rsplit_once('=') {
+        Some((name, slots)) => (name, Some(slots)),
+        None => (text, None),
+    };
+    if name.is_empty() {
+        return Err("a queue has a name".to_owned());
+    }
+    let slots = slots.map(|slots| match slots.parse() {
+        Ok(slots @ 1..=10_000) => Ok(slots),
+        _ => Err(format!(
+            "{slots} is no number of runs at a time, 1 to 10000"
+        )),
+    });
+    Ok((name.to_owned(), slots.transpose()?))
 }
 
 /// Limits of who comes in over TCP with a token that was made.
@@ -166,6 +215,52 @@ pub enum LogFormat {
     Plain,
     /// One JSON object a line.
     Json,
+}
+
+/// Flags of `longhaul work`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WorkArgs {
+    /// Let every job that calls an address call this one, private as it may be: as the job names it
+    #[arg(long, value_name = "HOST:PORT")]
+    allow_target: Vec<String>,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    database: database::Flags,
+    /// How the log is written: a line to read, or one JSON object a line
+    #[arg(long, value_enum, default_value_t = LogFormat::Plain, value_name = "FORMAT")]
+    log_format: LogFormat,
+    #[command(flatten)]
+    slots: Slots,
+}
+
+/// Runs jobs of a database that servers share, until it is told to stop: a server that nobody reaches over TCP.
+pub fn work(args: &WorkArgs, settings: &Settings) -> Result<ExitCode> {
+    if matches!(args.database.database(settings)?, Database::Own) {
+        return Err(Fail::usage("longhaul work runs jobs of a database that servers share, and none is named")
+            .hint("Name it with --database-url, or LONGHAUL_DATABASE_URL. On one machine, longhaul serve runs the jobs."));
+    }
+    let mut args = args.clone();
+    args.slots.alone = !args.slots.queue.is_empty();
+    run(
+        &Args {
+            listen: None,
+            access: Access::Token,
+            host: Vec::new(),
+            allow_target: args.allow_target,
+            limits: args.limits,
+            database: args.database,
+            tls_cert: None,
+            tls_key: None,
+            log_format: args.log_format,
+            slots: args.slots,
+            no_worker: false,
+            on_demand: false,
+            idle: None,
+            build_id: None,
+        },
+        settings,
+    )
 }
 
 /// Serves until it is told to stop.
@@ -381,8 +476,12 @@ async fn start_engine(
     loop {
         let started = match database.open(data, &limits).await {
             Ok((mut builder, lock)) => {
+                builder = if args.no_worker {
+                    builder.concurrency(0)
+                } else {
+                    args.slots.of(builder)
+                };
                 builder = builder
-                    .concurrency(args.concurrency)
                     .limits(limits.clone())
                     .observer(metrics.clone())
                     .secrets(SecretFile::new(data.secrets()));

@@ -129,6 +129,47 @@ fn a_database_that_goes_away_loses_nothing() {
 }
 
 #[test]
+fn a_server_that_runs_nothing_leaves_it_to_workers_of_the_queues_they_name() {
+    let database = Server::start();
+    let (front, back) = (Lab::new(), Lab::new());
+    let place = ["--database-url", database.url(), "--lease", "2"];
+    let _front = front.start(&[&["serve", "--no-worker"][..], &place].concat());
+    eventually("the server answers", || front.server().is_some());
+    let submit = |queue: &str| {
+        let flags = ["run", "--background", "--queue", queue, "--", "true"];
+        front.run(&flags).code(0).id()
+    };
+    let (quick, slow) = (submit("quick"), submit("slow"));
+    assert_eq!(front.state(&quick), "pending");
+    // One that was submitted later, of the queue that is named, runs; the other waits.
+    let worker = back.start(&[&["work", "--queue", "quick=1"][..], &place].concat());
+    front.run(&["watch", &quick]).code(0);
+    front.run(&["watch", &submit("quick")]).code(0);
+    assert_eq!(front.state(&slow), "pending");
+    worker.signal(Signal::TERM);
+    worker.done().code(0);
+    // A server runs what it knows too.
+    let _all = back.start(&[&["serve", "--queue", "slow"][..], &place].concat());
+    front.run(&["watch", &slow]).code(0);
+    front.run(&["watch", &submit("default")]).code(0);
+}
+
+#[test]
+fn work_without_a_shared_database_is_refused() {
+    let lab = Lab::new();
+    let refused = lab.run(&["work"]).code(2);
+    assert!(
+        refused.stderr.contains("LONGHAUL_DATABASE_URL"),
+        "{refused:?}"
+    );
+    for queue in ["=3", "quick=0", "quick=many"] {
+        lab.run(&["work", "--queue", queue]).code(2);
+    }
+    lab.run(&["serve", "--no-worker", "--queue", "quick"])
+        .code(2);
+}
+
+#[test]
 fn what_is_wrong_with_a_database_is_said() {
     let lab = Lab::new();
     let said = |url: &str| lab.run(&["serve", "--database-url", url]);
