@@ -133,7 +133,7 @@ async fn a_run_that_writes_while_the_database_restarts_goes_on() {
     // Time for it to be refused.
     tokio::time::sleep(Duration::from_millis(300)).await;
     server.recover();
-    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+    let ended = tokio::time::timeout(Duration::from_mins(1), async {
         loop {
             match job.job().await {
                 Ok(job) if job.state().is_ended() => return job,

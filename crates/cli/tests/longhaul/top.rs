@@ -132,7 +132,7 @@ impl Handler for Many {
 
     async fn run(&self, _: serde_json::Value, job: &Context) -> Result<Outcome<()>, Failure> {
         for number in 1..=600 {
-            let item = job.item(&format!("tile-{number}")).run(async |_| {
+            let item = job.item(format!("tile-{number}")).run(async |_| {
                 if number % 300 == 0 {
                     return Err(Failure::fatal("torn", format!("tile {number} is torn")));
                 }

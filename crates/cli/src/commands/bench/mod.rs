@@ -18,6 +18,10 @@ use crate::exit::{Fail, Result};
 use report::Report;
 
 /// Arguments of `longhaul bench`.
+#[expect(
+    clippy::doc_markdown,
+    reason = "shown as help, where backticks are noise"
+)]
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Runs of each figure; the median is shown

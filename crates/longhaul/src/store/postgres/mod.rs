@@ -464,10 +464,10 @@ impl Store for PostgresStore {
     }
 
     async fn fire(&self, fires: Vec<Fire>) -> Result<Vec<Fired>, Error> {
-        let fired = transact!(self.shared, Role::Other, |tx| schedules::fire_all(
+        let done = transact!(self.shared, Role::Other, |tx| schedules::fire_all(
             tx, &fires
         ));
-        self.shared.told(fired, |_| true)
+        self.shared.told(done, |_| true)
     }
 
     async fn items(

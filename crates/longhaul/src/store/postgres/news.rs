@@ -182,7 +182,7 @@ async fn listen_once(shared: &Shared, address: &Address, heard: &Heard) -> Resul
         shared.news.changed();
         future::pending::<Result<(), Postgres>>().await
     };
-    let hears = async {
+    let listens = async {
         while let Some(message) = messages.next().await {
             if let AsyncMessage::Notification(news) = message? {
                 heard.hears.store(true, Ordering::Relaxed);
@@ -197,6 +197,6 @@ async fn listen_once(shared: &Shared, address: &Address, heard: &Heard) -> Resul
     };
     tokio::select! {
         done = asks => done,
-        done = hears => done,
+        done = listens => done,
     }
 }
