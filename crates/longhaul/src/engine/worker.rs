@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     context::{Held, Stop},
-    model::{Claim, Seq, transition::MAX_RESCUES},
+    model::{Claim, Seq, Status, transition::MAX_RESCUES},
     store::{self, ClaimRequest, End, Write},
 };
 
@@ -202,15 +202,21 @@ impl Worker {
             .filter(|seq| self.core.held(*seq).is_none());
         let mut writes = Vec::new();
         for seq in unheard {
-            if let Some(detail) = self.core.store.detail(seq).await? {
-                let claim = Claim {
-                    job: seq,
-                    number: detail.job.claim,
-                };
-                let mut write = Write::new(claim, now);
-                write.end = Some(End::Release { at: now });
-                writes.push(write);
+            let Some(detail) = self.core.store.detail(seq).await? else {
+                continue;
+            };
+            // It may have ended meanwhile, and run elsewhere by now.
+            if !matches!(&detail.job.status, Status::Running { worker, .. } if *worker == self.core.worker)
+            {
+                continue;
             }
+            let claim = Claim {
+                job: seq,
+                number: detail.job.claim,
+            };
+            let mut write = Write::new(claim, now);
+            write.end = Some(End::Release { at: now });
+            writes.push(write);
         }
         if !writes.is_empty() {
             tracing::warn!(
