@@ -1,7 +1,8 @@
 // The medians of what benches/postgres measured, and what is promised of them: node ratios.mjs FILE
 import { readFileSync } from "node:fs";
 
-const lines = readFileSync(process.argv[2], "utf8").split("\n").filter(Boolean).map(JSON.parse);
+// Some of the programs log where they print.
+const lines = readFileSync(process.argv[2], "utf8").split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 const seen = new Map();

@@ -4,7 +4,7 @@
 //   node time.mjs pg-boss|graphile-worker URL
 //
 // Prints one JSON object: single enqueues a second with 16 in flight, jobs a second in batches of 1,000, jobs drained a second.
-import { run, makeWorkerUtils } from "graphile-worker";
+import { Logger, run, makeWorkerUtils } from "graphile-worker";
 import { PgBoss } from "pg-boss";
 
 const [system, url] = process.argv.slice(2);
@@ -68,7 +68,9 @@ const pgBoss = async () => {
 };
 
 const graphileWorker = async () => {
-  const utils = await makeWorkerUtils({ connectionString: url, maxPoolSize: 20 });
+  // It would say a line for each job.
+  const logger = new Logger(() => () => {});
+  const utils = await makeWorkerUtils({ connectionString: url, maxPoolSize: 20, logger });
   await utils.migrate();
   const batch = Array.from({ length: 1000 }, () => ({ identifier: "nothing", payload: args }));
   await measure({
@@ -83,6 +85,7 @@ const graphileWorker = async () => {
         preset: {
           worker: {
             connectionString: url,
+            logger,
             concurrentJobs: 100,
             maxPoolSize: 20,
             pollInterval: 500,
