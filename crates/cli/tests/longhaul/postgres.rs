@@ -179,6 +179,9 @@ fn what_is_wrong_with_a_database_is_said() {
         "{password:?}"
     );
     assert!(!password.stderr.contains("secret"), "{password:?}");
+    // Also where another part of the address is wrong.
+    let both = said("postgres://me:secret@127.0.0.1/jobs?sslrootcert=/nowhere").code(2);
+    assert!(both.stderr.contains("LONGHAUL_DATABASE_URL"), "{both:?}");
     let odd = said("mysql://me@host/db").code(1);
     assert!(odd.stderr.contains("postgres://"), "{odd:?}");
     let nobody = said("postgres://me@127.0.0.1:1/jobs").code(1);

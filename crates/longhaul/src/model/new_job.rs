@@ -187,4 +187,20 @@ impl NewJob {
         self.follow_ups.push(follow_up);
         self
     }
+
+    /// Refuses what a submission in the caller's own transaction can not have.
+    pub(crate) fn fits_callers_transaction(&self) -> Result<(), &'static str> {
+        if self.idempotency_key.is_some() {
+            return Err(
+                "a submission in the caller's transaction has no idempotency key: use a unique key",
+            );
+        }
+        if !self.follow_ups.is_empty() {
+            return Err(
+                "a submission in the caller's transaction has no follow-ups: submit them in the job's own run, or submit \
+                 through the engine",
+            );
+        }
+        Ok(())
+    }
 }

@@ -132,7 +132,7 @@ impl Options {
 
 /// Whether the address of a database has a password in it, which a command line is to keep out.
 pub fn has_password(url: &str) -> bool {
-    open::address(url).is_ok_and(|address| address.config.get_password().is_some())
+    open::has_password(url)
 }
 
 /// What a transaction is for. Each has counts of its own, so that none waits for another's commit.

@@ -51,6 +51,12 @@ pub(super) fn address(url: &str) -> Result<Address, Error> {
     Ok(Address { config, tls })
 }
 
+/// Whether it has a password in it, whatever else of it is wrong.
+pub(super) fn has_password(url: &str) -> bool {
+    let (_, url) = Trust::of(url);
+    config(&url).is_ok_and(|config| config.get_password().is_some())
+}
+
 fn config(url: &str) -> Result<Config, Error> {
     let mut config: Config = url.parse().map_err(|error| {
         Error::Unavailable(format!(

@@ -104,7 +104,10 @@ impl Shared {
         planned: &[Planned<'_>],
         lane: i16,
     ) -> Result<Option<Vec<Inserted>>, Error> {
-        let texts: Result<Vec<Option<String>>, Error> = planned.iter().map(labels).collect();
+        let texts = planned
+            .iter()
+            .map(labels)
+            .collect::<Result<Vec<Option<String>>, Error>>()?;
         let (mut names, mut values, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (place, new) in (1_i64..).zip(planned) {
             for (name, value) in &new.job.labels {
@@ -129,7 +132,7 @@ impl Shared {
                     &column(planned, |new| new.job.attempt_timeout.map(row::millis)),
                     &column(planned, |new| new.job.timeout.map(row::millis)),
                     &column(planned, |new| i64::from(new.job.args_version)),
-                    &texts.as_deref().unwrap_or_default(),
+                    &texts,
                     &column(planned, |new| new.job.args.as_str()),
                     &column(planned, Planned::wait),
                     &column(planned, |new| row::reason_number(new.job.reason)),

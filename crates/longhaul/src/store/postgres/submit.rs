@@ -32,19 +32,8 @@ pub async fn submit_in<C>(client: &C, job: &NewJob) -> Result<JobId, Error>
 where
     C: GenericClient + Sync,
 {
-    if job.idempotency_key.is_some() {
-        return Err(Error::Internal(
-            "a submission in the caller's transaction has no idempotency key: use a unique key"
-                .to_owned(),
-        ));
-    }
-    if !job.follow_ups.is_empty() {
-        return Err(Error::Internal(
-            "a submission in the caller's transaction has no follow-ups: submit them in the job's own run, or submit through \
-             the engine"
-                .to_owned(),
-        ));
-    }
+    job.fits_callers_transaction()
+        .map_err(|why| Error::Internal(why.to_owned()))?;
     let (run_at, held) = match job.start {
         Start::Now => (None, false),
         Start::At(time) => (Some(time.0), false),

@@ -27,19 +27,8 @@ use crate::{
 /// SQLite said, also for an `idempotency_key`, which the caller's own transaction makes needless, and for follow-ups, of
 /// which the view knows nothing.
 pub fn submit_in(connection: &Connection, job: &NewJob) -> Result<JobId, Error> {
-    if job.idempotency_key.is_some() {
-        return Err(Error::Internal(
-            "a submission in the caller's transaction has no idempotency key: use a unique key"
-                .to_owned(),
-        ));
-    }
-    if !job.follow_ups.is_empty() {
-        return Err(Error::Internal(
-            "a submission in the caller's transaction has no follow-ups: submit them in the job's own run, or submit through \
-             the engine"
-                .to_owned(),
-        ));
-    }
+    job.fits_callers_transaction()
+        .map_err(|why| Error::Internal(why.to_owned()))?;
     let id = match &job.id {
         Some(id) => id.clone(),
         None => new_id()?,

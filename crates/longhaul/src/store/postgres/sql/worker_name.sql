@@ -1,1 +1,0 @@
-SELECT name FROM longhaul.workers WHERE id = $1
