@@ -1,17 +1,23 @@
 //! What a context gives: items, checkpoint, commit, progress, log, scratch, artifacts.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use longhaul::{
-    Failure, NewJob, Outcome,
+    Engine, Failure, NewJob, Outcome,
     context::ItemError,
+    engine::Error,
     model::Backoff,
     store::Store as _,
     types::{ItemState, Level, State},
 };
 
-use crate::support::{Bench, Nothing, ended};
+use tokio::sync::Notify;
+
+use crate::support::{Bench, Nothing, Script, ended, policy};
 
 fn quick() -> Backoff {
     Backoff {
@@ -290,38 +296,50 @@ async fn artifacts_are_whole_hashed_and_replaced() {
 
 #[tokio::test]
 async fn a_run_that_was_rescued_can_not_write() {
-    let bench = Bench::new(|run, job| async move {
-        if run > 1 {
-            return Ok(Outcome::Done(run));
+    let late = Arc::new(OnceLock::new());
+    let go_on = Arc::new(Notify::new());
+    let (told, hang) = (Arc::clone(&late), Arc::clone(&go_on));
+    let bench = Bench::new(move |_, job| {
+        let (told, hang) = (Arc::clone(&told), Arc::clone(&hang));
+        async move {
+            job.save(&1).await?;
+            hang.notified().await;
+            told.set(job.save(&999).await).expect("one late write");
+            Ok(Outcome::Done(999))
         }
-        job.save(&1).await?;
-        // Its worker is declared dead while it hangs.
-        job.sleep(Duration::from_mins(1)).await?;
-        let late = job.save(&2).await;
-        assert!(matches!(late, Err(longhaul::engine::Error::ClaimLost)));
-        Ok(Outcome::Done(999))
     })
     .await;
     let job = bench.submit().await;
     bench.until(&job, |job| job.revision > 2).await;
-    let other = longhaul::model::WorkerId::new();
-    let now = longhaul::clock::Clock::now(&bench.clock);
-    bench.store.join(&other, None, now).await.expect("joined");
-    let rescued = bench.store.rescue(now).await.expect("rescued");
-    assert_eq!(rescued.len(), 1);
-    bench.clock.advance(Duration::from_secs(61));
+
+    // Its worker is declared dead while it hangs, and another one runs the job.
+    let second = Script {
+        runs: Arc::default(),
+        policy: policy(),
+        step: Box::new(|_, _| Box::pin(async { Ok(Outcome::Done(2)) })),
+    };
+    let engine = Engine::on(bench.store.clone())
+        .clock(Arc::new(bench.clock.clone()))
+        .register(second)
+        .start()
+        .await
+        .expect("started");
+    let handle = engine.handle(None, job.id()).await.expect("there");
+    handle.wait().await.expect("an end");
+
+    go_on.notify_one();
     while bench.engine.held() > 0 {
-        bench.clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
     }
-    let after = Arc::clone(&bench.store)
-        .job(None, job.id())
-        .await
-        .expect("read")
-        .expect("there");
-    assert_ne!(
-        after.state(),
-        State::Completed,
-        "its end was refused: {after:?}"
+    assert!(
+        matches!(late.get(), Some(Err(Error::ClaimLost))),
+        "{late:?}"
     );
+    let after = handle.wait().await.expect("an end");
+    assert_eq!(
+        after.output::<u32>().expect("a number"),
+        2,
+        "the end of the run that was rescued was refused"
+    );
+    engine.shutdown().await;
 }
