@@ -37,8 +37,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(5);
 /// Servers found, replaced or started before giving up.
 const TRIES: usize = 4;
-/// What a server in the background inherits of the environment: nothing that a job could read a setting from.
-const INHERITED: [&str; 8] = [
+/// What a server in the background inherits of the environment: no setting of its own but its log's, and the keys to where
+/// its files may lie.
+const INHERITED: [&str; 15] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
     "HOME",
     "LANG",
     "LC_ALL",

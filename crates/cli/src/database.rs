@@ -1,4 +1,5 @@
-//! Where a server keeps its jobs: in a file of its data folder, or in a PostgreSQL database that it shares with other servers.
+//! Where a server keeps its jobs: in a file of its data folder, or in a PostgreSQL database that it shares with other servers;
+//! and where the files that they make, in its data folder or at an address.
 //!
 //! Invariant: either way one server runs on a data folder, by the lock of the file.
 
@@ -22,7 +23,7 @@ use crate::{
     settings::Settings,
 };
 
-/// Flags that say which database it is.
+/// Flags that say where jobs and their files are kept.
 #[expect(
     clippy::doc_markdown,
     reason = "shown as help, where backticks are noise"
@@ -35,6 +36,18 @@ pub(crate) struct Flags {
     /// Seconds after which other servers take over the jobs of one that died [default: 30; env: LONGHAUL_LEASE]
     #[arg(long, value_name = "SECONDS", help_heading = "Database", value_parser = clap::value_parser!(u32).range(1..=3600))]
     lease: Option<u32>,
+    /// Keep the files that jobs make here, where other servers find them too: s3://BUCKET/PREFIX, or a folder [env: LONGHAUL_ARTIFACTS]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Database")]
+    artifacts: Option<String>,
+}
+
+/// Where a server keeps what it must not lose.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    /// The jobs.
+    pub(crate) database: Database,
+    /// The address of their files, when they are not in the data folder.
+    artifacts: Option<String>,
 }
 
 /// The database of a server.
@@ -52,8 +65,17 @@ pub(crate) enum Database {
 }
 
 impl Flags {
-    /// The database that these and the settings name.
-    pub(crate) fn database(&self, settings: &Settings) -> Result<Database> {
+    /// The storage that these and the settings name.
+    pub(crate) fn storage(&self, settings: &Settings) -> Result<Storage> {
+        let artifacts =
+            settings.served(self.artifacts.clone(), "LONGHAUL_ARTIFACTS", "artifacts")?;
+        Ok(Storage {
+            database: self.database(settings)?,
+            artifacts,
+        })
+    }
+
+    fn database(&self, settings: &Settings) -> Result<Database> {
         if self
             .database_url
             .as_deref()
@@ -78,22 +100,31 @@ impl Flags {
     }
 }
 
-impl Database {
+impl Storage {
     /// Opens it. The lock of the folder is to be held as long as the engine runs.
     pub(crate) async fn open(
         &self,
         data: &DataDir,
         limits: &Limits,
     ) -> std::result::Result<(Builder, Option<RunLock>), engine::Error> {
+        let artifacts = self.artifacts.as_deref().map(Artifacts::open).transpose()?;
         let path = data.database();
-        let Self::Shared { url, lease } = self else {
-            return Ok((Engine::open(path), None));
+        let Database::Shared { url, lease } = &self.database else {
+            let builder = Engine::open(path);
+            return Ok(match artifacts {
+                Some(artifacts) => (builder.artifacts(artifacts), None),
+                None => (builder, None),
+            });
         };
         let lock = SqliteStore::lock(&path)?;
         let store = PostgresStore::connect(url, &Options::with_limits(limits)).await?;
+        let artifacts = match artifacts {
+            Some(artifacts) => artifacts,
+            None => Artifacts::folder(&data.artifacts())?,
+        };
         let builder = Engine::on(Arc::new(store))
             .lease(*lease)
-            .artifacts(Artifacts::folder(&data.artifacts())?)
+            .artifacts(artifacts)
             .scratch(data.scratch());
         Ok((builder, Some(lock)))
     }

@@ -32,7 +32,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::{
     BUILD, VERSION, daemon,
     data_dir::DataDir,
-    database::{self, Database},
+    database::{self, Database, Storage},
     exit::{Fail, Result},
     kinds,
     settings::Settings,
@@ -70,7 +70,7 @@ pub struct Args {
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
-    database: database::Flags,
+    storage: database::Flags,
     /// Speak TLS on that address with this chain of certificates, the server's own first (PEM)
     #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
     tls_cert: Option<PathBuf>,
@@ -226,7 +226,7 @@ pub struct WorkArgs {
     #[command(flatten)]
     limits: LimitFlags,
     #[command(flatten)]
-    database: database::Flags,
+    storage: database::Flags,
     /// How the log is written: a line to read, or one JSON object a line
     #[arg(long, value_enum, default_value_t = LogFormat::Plain, value_name = "FORMAT")]
     log_format: LogFormat,
@@ -236,7 +236,7 @@ pub struct WorkArgs {
 
 /// Runs jobs of a database that servers share, until it is told to stop: a server that nobody reaches over TCP.
 pub fn work(args: &WorkArgs, settings: &Settings) -> Result<ExitCode> {
-    if matches!(args.database.database(settings)?, Database::Own) {
+    if matches!(args.storage.storage(settings)?.database, Database::Own) {
         return Err(Fail::usage("longhaul work runs jobs of a database that servers share, and none is named")
             .hint("Name it with --database-url, or LONGHAUL_DATABASE_URL. On one machine, longhaul serve runs the jobs."));
     }
@@ -249,7 +249,7 @@ pub fn work(args: &WorkArgs, settings: &Settings) -> Result<ExitCode> {
             host: Vec::new(),
             allow_target: args.allow_target,
             limits: args.limits,
-            database: args.database,
+            storage: args.storage,
             tls_cert: None,
             tls_key: None,
             log_format: args.log_format,
@@ -372,7 +372,7 @@ async fn serve(
     } else {
         Some(daemon::make_room(data).await?)
     };
-    let database = args.database.database(settings)?;
+    let storage = args.storage.storage(settings)?;
     let metrics = Metrics::default();
     let traces = Traces::from_environment()?;
     // What is wrong with the settings is said before anything runs.
@@ -385,7 +385,7 @@ async fn serve(
     }
     let engine = start_engine(
         args,
-        (database, limits),
+        (storage, limits),
         &calls,
         data,
         &metrics,
@@ -462,7 +462,7 @@ fn misset(error: &outgoing::Error) -> Fail {
 /// Starts the engine with every kind of job, and waits a moment for the end of another server on the folder.
 async fn start_engine(
     args: &Args,
-    (database, limits): (Database, Limits),
+    (storage, limits): (Storage, Limits),
     calls: &Calls,
     data: &DataDir,
     metrics: &Metrics,
@@ -474,7 +474,7 @@ async fn start_engine(
     let results = Cache::new(data.results());
     let end = Instant::now() + PATIENCE;
     loop {
-        let started = match database.open(data, &limits).await {
+        let started = match storage.open(data, &limits).await {
             Ok((mut builder, lock)) => {
                 builder = if args.no_worker {
                     builder.concurrency(0)

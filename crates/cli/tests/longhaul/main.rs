@@ -16,6 +16,7 @@ mod postgres;
 mod queues;
 mod remote;
 mod run;
+mod s3;
 mod safety;
 mod schedules;
 mod screen;

@@ -151,7 +151,8 @@ impl Builder {
         self
     }
 
-    /// With artifacts in this store; unless said otherwise in a folder beside the database.
+    /// With artifacts in this store, which becomes this installation's; unless said otherwise in a folder beside the
+    /// database.
     #[must_use]
     pub fn artifacts(mut self, artifacts: Artifacts) -> Self {
         self.artifacts = Some(artifacts);
@@ -224,7 +225,8 @@ impl Builder {
     ///
     /// # Errors
     /// [`crate::store::Error::Locked`] when another process runs jobs on the same file; what else the store says of a file
-    /// that it can not open.
+    /// that it can not open; [`crate::artifacts::Error::Place`] when the artifacts' store can not be used, or is another
+    /// installation's.
     pub async fn start(self) -> Result<Engine, Error> {
         self.registry.validate()?;
         let (store, beside) = match &self.origin {
@@ -238,7 +240,10 @@ impl Builder {
             }
         };
         let artifacts = match self.artifacts.clone() {
-            Some(artifacts) => artifacts,
+            Some(artifacts) => {
+                artifacts.belong_to(store.installation().await?).await?;
+                artifacts
+            }
             None => Artifacts::folder(&beside.join("artifacts"))?,
         };
         let scratch = self

@@ -179,7 +179,9 @@ impl Error {
                     ErrorCode::RequestTimeout
                 }
                 artifacts::Error::Read(_) => ErrorCode::BadRequest,
-                artifacts::Error::Store(_) => ErrorCode::Internal,
+                artifacts::Error::Store(_) | artifacts::Error::Place { .. } => {
+                    ErrorCode::Unavailable
+                }
             },
             Self::Io { .. } => ErrorCode::Internal,
             Self::Closed | Self::ContestedSchedule(_) => ErrorCode::Unavailable,

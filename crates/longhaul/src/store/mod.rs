@@ -482,6 +482,9 @@ pub type CountsBy = BTreeMap<(String, String), Counts>;
 /// Where jobs live.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// The number that tells these jobs from those of any other installation: random, made once, and not 0.
+    async fn installation(&self) -> Result<u64, Error>;
+
     /// Declares kinds: known from then on, also when no worker runs. A later declaration replaces an earlier one.
     async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error>;
 

@@ -236,6 +236,16 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    async fn installation(&self) -> Result<u64, Error> {
+        let found = self
+            .shared
+            .row(sql!("setting_read"), &[&"installation"])
+            .await?;
+        found
+            .map(|line| row::unsigned(&line, 0))
+            .ok_or_else(|| Error::Corrupt("this installation has no number".to_owned()))
+    }
+
     async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error> {
         transact!(self.shared, Role::Other, |tx| async {
             for kind in &kinds {

@@ -174,6 +174,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    async fn installation(&self) -> Result<u64, Error> {
+        self.readers.read(read::installation).await
+    }
+
     async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error> {
         self.writer
             .call(move |tx| kinds.iter().try_for_each(|kind| tx.declare(kind)))

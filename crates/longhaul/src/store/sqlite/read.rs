@@ -224,6 +224,12 @@ pub(super) fn log_tail(db: &Connection, job: Seq, count: usize) -> rusqlite::Res
     Ok(lines)
 }
 
+/// The number of this installation.
+pub(super) fn installation(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached(Sql::SettingRead.text())?
+        .query_row(["installation"], |row| row::unsigned(row, 0))
+}
+
 /// Bytes of the artifacts of an owner's jobs.
 pub(super) fn disk(db: &Connection, owner: &str) -> rusqlite::Result<u64> {
     let mut statement = db.prepare_cached(Sql::DiskOwner.text())?;

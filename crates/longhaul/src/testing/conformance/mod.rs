@@ -285,6 +285,7 @@ macro_rules! __behaviours {
                 logs_are_read_in_pages
                 a_log_is_bounded
                 a_detail_is_the_job_of_the_list
+                an_installation_has_a_number
             }
             recovery {
                 jobs_of_the_dead_are_rescued

@@ -479,3 +479,12 @@ pub async fn a_detail_is_the_job_of_the_list(store: &dyn Store) {
         assert_eq!(found, Some(job));
     }
 }
+
+/// An installation has one number for all time.
+pub async fn an_installation_has_a_number(store: &dyn Store) {
+    let number = store.installation().await.expect("a number");
+    assert_ne!(number, 0);
+    let lab = Lab::new(store).await;
+    lab.submit(job("a")).await;
+    assert_eq!(store.installation().await.expect("a number"), number);
+}

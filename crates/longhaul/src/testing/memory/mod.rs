@@ -36,6 +36,7 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    installation: u64,
     /// No other process can reach this memory: never sent to, kept so that receivers wait instead of failing.
     changed: watch::Sender<u64>,
 }
@@ -52,6 +53,7 @@ impl MemoryStore {
     pub fn new(limits: &Limits) -> Self {
         Self {
             tables: Mutex::new(Tables::new(limits)),
+            installation: fastrand::u64(1..),
             changed: watch::Sender::new(0),
         }
     }
@@ -71,6 +73,10 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    async fn installation(&self) -> Result<u64, Error> {
+        Ok(self.installation)
+    }
+
     async fn declare(&self, kinds: Vec<Kind>) -> Result<(), Error> {
         self.tables().declare(kinds);
         Ok(())

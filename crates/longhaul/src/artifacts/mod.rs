@@ -1,12 +1,16 @@
-//! Files that jobs make, in an object store: a local folder by default.
+//! Files that jobs make, in an object store: a local folder by default, or a bucket of S3-compatible storage.
 //!
 //! Invariants: a file is whole and hashed before its row is written, under the run's claim; its place is made of numbers
 //! and random ids alone, never of a name from outside; what no row refers to is an orphan and is swept.
 
-use std::{ops::Range, path::Path, sync::Arc};
+mod place;
+#[cfg(feature = "s3")]
+mod s3;
+
+use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream, stream::BoxStream};
 use longhaul_types::body::Artifact;
 use object_store::{
     ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, path::Path as Location,
@@ -28,6 +32,14 @@ pub enum Error {
     /// The object store failed.
     #[error("the artifact store failed: {0}")]
     Store(#[from] object_store::Error),
+    /// They can not lie at this place.
+    #[error("artifacts can not be kept at {place}: {why}")]
+    Place {
+        /// The address.
+        place: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// The name can not be an artifact's.
     #[error(
         "'{0}' is no artifact name: it must be text without control characters, at most 256 bytes"
@@ -42,9 +54,16 @@ pub enum Error {
 }
 
 /// Where files of jobs lie.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Artifacts {
     store: Arc<dyn ObjectStore>,
+}
+
+impl fmt::Debug for Artifacts {
+    /// The address alone: how a store is reached may be a secret.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "Artifacts({})", self.store)
+    }
 }
 
 impl Artifacts {
@@ -81,15 +100,20 @@ impl Artifacts {
 
     /// Removes files; one that is gone already is no error.
     pub(crate) async fn remove(&self, locations: &[String]) {
-        for location in locations {
-            match self.store.delete(&Location::from(location.as_str())).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => tracing::warn!(location, %error, "artifact not removed"),
+        let places: Vec<_> = locations
+            .iter()
+            .map(|location| Ok(Location::from(location.as_str())))
+            .collect();
+        let mut removed = self.store.delete_stream(stream::iter(places).boxed());
+        while let Some(done) = removed.next().await {
+            match done {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => tracing::warn!(%error, "artifact not removed"),
             }
         }
     }
 
-    /// Every place in the store that is older than `before`, in pages.
+    /// Every file in the store that is older than `before`.
     pub(crate) fn older_than(
         &self,
         before: longhaul_types::Timestamp,
@@ -98,7 +122,8 @@ impl Artifacts {
             .list(None)
             .map_err(Error::from)
             .try_filter_map(move |meta| async move {
-                let old = meta.last_modified.timestamp_millis() < before.0;
+                let old = meta.last_modified.timestamp_millis() < before.0
+                    && meta.location.as_ref() != place::OWNER;
                 Ok(old.then(|| meta.location.to_string()))
             })
     }
