@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use longhaul::{
     Engine,
-    artifacts::Artifacts,
+    artifacts::{self, Artifacts},
     engine::{self, Builder},
     model::Limits,
     store::{
@@ -65,6 +65,15 @@ pub(crate) enum Database {
 }
 
 impl Flags {
+    /// Those that name only the places.
+    pub(crate) fn of(database_url: Option<String>, artifacts: Option<String>) -> Self {
+        Self {
+            database_url,
+            lease: None,
+            artifacts,
+        }
+    }
+
     /// The storage that these and the settings name.
     pub(crate) fn storage(&self, settings: &Settings) -> Result<Storage> {
         let artifacts =
@@ -107,25 +116,32 @@ impl Storage {
         data: &DataDir,
         limits: &Limits,
     ) -> std::result::Result<(Builder, Option<RunLock>), engine::Error> {
-        let artifacts = self.artifacts.as_deref().map(Artifacts::open).transpose()?;
         let path = data.database();
         let Database::Shared { url, lease } = &self.database else {
             let builder = Engine::open(path);
-            return Ok(match artifacts {
-                Some(artifacts) => (builder.artifacts(artifacts), None),
+            return Ok(match &self.artifacts {
+                Some(address) => (builder.artifacts(Artifacts::open(address)?), None),
                 None => (builder, None),
             });
         };
+        let artifacts = self.artifacts(data)?;
         let lock = SqliteStore::lock(&path)?;
         let store = PostgresStore::connect(url, &Options::with_limits(limits)).await?;
-        let artifacts = match artifacts {
-            Some(artifacts) => artifacts,
-            None => Artifacts::folder(&data.artifacts())?,
-        };
         let builder = Engine::on(Arc::new(store))
             .lease(*lease)
             .artifacts(artifacts)
             .scratch(data.scratch());
         Ok((builder, Some(lock)))
+    }
+
+    /// The files of the jobs of a database that servers share.
+    pub(crate) fn artifacts(
+        &self,
+        data: &DataDir,
+    ) -> std::result::Result<Artifacts, artifacts::Error> {
+        match &self.artifacts {
+            Some(address) => Artifacts::open(address),
+            None => Artifacts::folder(&data.artifacts()),
+        }
     }
 }

@@ -6,9 +6,9 @@ use clap::{CommandFactory as _, Parser};
 
 use crate::{
     commands::{
-        bench, cancel, completions, dashboard, demo, doctor, jobs, logs, man, queues, remove,
-        retry, run, sandbox, schedules, secret, serve, service, start, status, submit, token, top,
-        watch, workers,
+        bench, cancel, completions, dashboard, demo, doctor, jobs, logs, man, migrate, queues,
+        remove, retry, run, sandbox, schedules, secret, serve, service, start, status, submit,
+        token, top, watch, workers,
     },
     exit::Result,
     settings::{Global, Settings},
@@ -73,6 +73,8 @@ enum Command {
     Serve(serve::Args),
     /// Run jobs of a database that servers share, until it is told to stop
     Work(serve::WorkArgs),
+    /// Move the jobs of this data folder to a PostgreSQL database
+    Migrate(migrate::Args),
     /// Have systemd run the server, from login or boot on
     Service(service::Args),
     /// Look for trouble, and say what to do about it
@@ -147,6 +149,7 @@ fn dispatch(cli: &Cli) -> Result<ExitCode> {
             Command::Token(args) => token::run(args, settings).await,
             Command::Workers(args) => workers::run(args, settings).await,
             Command::Secret(args) => secret::run(args, settings),
+            Command::Migrate(args) => migrate::run(args, settings).await,
             Command::Service(args) => service::run(args, settings).await,
             Command::Doctor(args) => doctor::run(args, settings).await,
             Command::Bench(args) => bench::run(args),

@@ -10,6 +10,8 @@ pub mod context;
 pub mod engine;
 
 pub mod handler;
+#[cfg(feature = "postgres")]
+pub mod migrate;
 pub mod model;
 pub mod secrets;
 pub mod store;

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod jobs;
 pub mod logs;
 pub mod man;
+pub mod migrate;
 pub mod queues;
 pub mod remove;
 pub mod retry;

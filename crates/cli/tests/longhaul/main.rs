@@ -12,6 +12,7 @@ mod dashboard;
 mod exit_codes;
 mod lists;
 mod logs;
+mod migrate;
 mod postgres;
 mod queues;
 mod remote;

@@ -143,7 +143,7 @@ fn serve(lab: &Lab, storage: &Storage, more: &[&str]) -> Running {
 }
 
 /// What the API answers, as a client of the socket sees it: the status, and the body as it is.
-fn call(lab: &Lab, method: &str, path: &str, args: &[&str]) -> (u16, Done) {
+pub(crate) fn call(lab: &Lab, method: &str, path: &str, args: &[&str]) -> (u16, Done) {
     let mut curl = lab.program("curl");
     curl.args(["--silent", "--show-error", "--request", method])
         .args(["--write-out", "%{stderr}%{http_code}"])
@@ -155,7 +155,7 @@ fn call(lab: &Lab, method: &str, path: &str, args: &[&str]) -> (u16, Done) {
     (done.stderr.trim().parse().expect("a status"), done)
 }
 
-fn post(lab: &Lab, path: &str, body: &Value) -> Value {
+pub(crate) fn post(lab: &Lab, path: &str, body: &Value) -> Value {
     let body = body.to_string();
     let json = [
         "--header",
@@ -169,7 +169,7 @@ fn post(lab: &Lab, path: &str, body: &Value) -> Value {
 }
 
 /// A worker that holds one job; the path of its claim.
-fn claim(lab: &Lab, id: &str) -> String {
+pub(crate) fn claim(lab: &Lab, id: &str) -> String {
     let joined = json!({"name": "maker", "kinds": [{"name": "test.make"}], "leaseSeconds": 600});
     let worker = post(lab, "workers", &joined)["workerId"].clone();
     let worker = worker.as_str().expect("an id");
@@ -183,7 +183,7 @@ fn claim(lab: &Lab, id: &str) -> String {
     format!("workers/{worker}/jobs/{}", claim.as_str().expect("a claim"))
 }
 
-fn put(lab: &Lab, claim: &str, name: &str, from: &std::path::Path) -> (u16, Done) {
+pub(crate) fn put(lab: &Lab, claim: &str, name: &str, from: &std::path::Path) -> (u16, Done) {
     let from = format!("@{}", from.display());
     let file = [
         "--data-binary",

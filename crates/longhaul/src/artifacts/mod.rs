@@ -7,6 +7,9 @@ mod place;
 #[cfg(feature = "s3")]
 mod s3;
 
+#[cfg(feature = "postgres")]
+pub(crate) use place::Copied;
+
 use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
@@ -132,10 +135,21 @@ impl Artifacts {
         &self,
         job: Seq,
         limit: u64,
-        mut content: impl Stream<Item = Result<Bytes, std::io::Error>> + Unpin,
+        content: impl Stream<Item = Result<Bytes, std::io::Error>> + Unpin,
     ) -> Result<(String, u64, String), Error> {
         let location = format!("{job}/{}", uuid::Uuid::now_v7());
-        let path = Location::from(location.as_str());
+        let (size, sha256) = self.write(&location, limit, content).await?;
+        Ok((location, size, sha256))
+    }
+
+    /// Writes a file at its place, in bounded memory; answers with its size and hash.
+    async fn write(
+        &self,
+        location: &str,
+        limit: u64,
+        mut content: impl Stream<Item = Result<Bytes, std::io::Error>> + Unpin,
+    ) -> Result<(u64, String), Error> {
+        let path = Location::from(location);
         let mut hash = Sha256::new();
         let mut size = 0_u64;
         let mut first = Vec::new();
@@ -172,7 +186,7 @@ impl Artifacts {
             Some(upload) => drop(upload.finish().await?),
             None => drop(self.store.put(&path, PutPayload::from(first)).await?),
         }
-        Ok((location, size, hex(&hash.finalize())))
+        Ok((size, hex(&hash.finalize())))
     }
 }
 

@@ -4,12 +4,27 @@
 
 use std::path::Path;
 
+#[cfg(feature = "postgres")]
+use futures_util::TryStreamExt as _;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, path::Path as Location};
 
 use super::{Artifacts, Error};
 
 /// The file that says whose place it is.
 pub(super) const OWNER: &str = "longhaul-installation";
+
+/// How a file was copied.
+#[cfg(feature = "postgres")]
+pub(crate) enum Copied {
+    /// It was, and is what it should be.
+    Now,
+    /// It lay there before.
+    Before,
+    /// There is none.
+    Missing,
+    /// It is not what it should be, and was not copied.
+    Differs(String),
+}
 
 impl Artifacts {
     /// At an address: `s3://bucket/prefix` (with the feature `s3`), or the absolute path of a folder. What else it takes to
@@ -57,6 +72,35 @@ impl Artifacts {
                 "it holds the files of another installation, which would be taken for orphans; choose another prefix or folder, or remove '{OWNER}' there if that installation is gone"
             ),
         })
+    }
+
+    /// Copies a file of this size and hash to the same place in another store, unless it lies there already.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn copy(
+        &self,
+        location: &str,
+        (size, sha256): (u64, &str),
+        to: &Self,
+    ) -> Result<Copied, Error> {
+        let path = Location::from(location);
+        match to.store.head(&path).await {
+            Ok(found) if found.size == size => return Ok(Copied::Before),
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(to.unusable(&error)),
+        }
+        let content = match self.store.get(&path).await {
+            Ok(found) => found.into_stream().map_err(std::io::Error::other),
+            Err(object_store::Error::NotFound { .. }) => return Ok(Copied::Missing),
+            Err(error) => return Err(self.unusable(&error)),
+        };
+        let (copied, hash) = to.write(location, u64::MAX, content).await?;
+        if (copied, hash.as_str()) == (size, sha256) {
+            return Ok(Copied::Now);
+        }
+        to.remove(&[location.to_owned()]).await;
+        Ok(Copied::Differs(format!(
+            "{copied} bytes with the SHA-256 {hash} where there should be {size} with {sha256}"
+        )))
     }
 
     async fn owner(&self, owner: &Location) -> Result<Option<String>, Error> {

@@ -336,7 +336,8 @@ impl Builder {
 }
 
 /// The folder of what belongs to a database file: `jobs.db` has `jobs.db.files`.
-fn beside(path: &Path) -> PathBuf {
+/// The folder beside a database file that has its `artifacts` and `scratch`, unless they lie elsewhere.
+pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".files");
     PathBuf::from(name)

@@ -33,7 +33,7 @@ use longhaul_types::{ErrorCode, JobId, State, body::Counts};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-pub use builder::Builder;
+pub use builder::{Builder, beside};
 pub use bulk::{Bulk, BulkDone, BulkStep, Skipped};
 pub(crate) use core::{Core, Named};
 pub use error::Error;

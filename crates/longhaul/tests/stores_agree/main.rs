@@ -61,6 +61,16 @@ struct Known {
 }
 
 impl Known {
+    fn new() -> Self {
+        Self {
+            now: Timestamp(1_700_000_000_000),
+            claims: Vec::new(),
+            held: Vec::new(),
+            jobs: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
     fn insert(&self, job: &NewJob, number: usize) -> Insert {
         let (reason, ahead) = job.start;
         let labels = job.label.map(|label| ("of".to_owned(), label.to_owned()));
@@ -597,14 +607,8 @@ async fn agree(
     model: &dyn Store,
     other: &dyn Store,
     commands: &[Command],
+    known: &mut Known,
 ) -> Result<(), TestCaseError> {
-    let mut known = Known {
-        now: Timestamp(1_700_000_000_000),
-        claims: Vec::new(),
-        held: Vec::new(),
-        jobs: Vec::new(),
-        ids: Vec::new(),
-    };
     for store in [model, other] {
         let kinds = KINDS[..2].iter().map(|name| Kind::new(*name)).collect();
         store.declare(kinds).await.expect("declare");
@@ -615,8 +619,8 @@ async fn agree(
         if let Command::Advance(pause) = command {
             known.now = known.now + *pause;
         }
-        let (said, claims, jobs) = answer(model, command, &known).await;
-        let (other_said, ..) = answer(other, command, &known).await;
+        let (said, claims, jobs) = answer(model, command, known).await;
+        let (other_said, ..) = answer(other, command, known).await;
         see_same(&said, &other_said, || {
             format!("answers to command {n}: {command:?}")
         })?;
@@ -635,6 +639,17 @@ async fn agree(
     sound(model).await;
     sound(other).await;
     Ok(())
+}
+
+/// Has every job wait that a worker holds.
+#[cfg(feature = "postgres")]
+async fn rescue_all(store: &MemoryStore, by: &WorkerId, now: Timestamp) {
+    for member in store.members(0).await.expect("members") {
+        store.leave(&member.worker).await.expect("left");
+    }
+    store.join(by, None, now).await.expect("joined");
+    while !store.rescue(now).await.expect("rescued").is_empty() {}
+    store.leave(by).await.expect("left");
 }
 
 fn config() -> ProptestConfig {
@@ -659,7 +674,7 @@ proptest! {
         let model = MemoryStore::new(&limits());
         let other = SqliteStore::open(folder.path().join("jobs.db"), &Options::with_limits(&limits()));
         let other = other.expect("a store");
-        runtime.block_on(agree(&model, &other, &commands))?;
+        runtime.block_on(agree(&model, &other, &commands, &mut Known::new()))?;
     }
 
     #[cfg(feature = "postgres")]
@@ -676,7 +691,42 @@ proptest! {
         };
         runtime.block_on(async {
             let other = PostgresStore::connect(server.url(), &options).await.expect("a store");
-            agree(&model, &other, &commands).await
+            agree(&model, &other, &commands, &mut Known::new()).await
+        })?;
+    }
+
+    /// What has moved from SQLite is as it was, and goes on so.
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn what_has_moved_agrees(before in vec(command(), 20..60), after in vec(command(), 10..30)) {
+        use longhaul::{artifacts::Artifacts, migrate, store::{PostgresStore, postgres}};
+
+        let (server, folder) = (server::Server::start(), tempfile::tempdir().expect("a folder"));
+        let path = folder.path().join("jobs.db");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let model = MemoryStore::new(&limits());
+        let options = postgres::Options {
+            lease_clock: postgres::LeaseClock::Caller,
+            ..postgres::Options::with_limits(&limits())
+        };
+        let files = Artifacts::folder(&folder.path().join("files")).expect("a folder");
+        runtime.block_on(async {
+            let old = SqliteStore::open(&path, &Options::with_limits(&limits())).expect("a store");
+            let mut known = Known::new();
+            agree(&model, &old, &before, &mut known).await?;
+            let installation = old.installation().await.expect("a number");
+            drop(old);
+            let moved = migrate::to_postgres(&path, server.url(), &files, known.now, |_| {}).await;
+            moved.expect("moved");
+            // As it does to whoever held a job.
+            let mover = WorkerId::new();
+            rescue_all(&model, &mover, known.now).await;
+            let other = PostgresStore::connect(server.url(), &options).await.expect("a store");
+            prop_assert_eq!(other.installation().await.expect("a number"), installation);
+            let (all, other_all) = (holds(&model, known.now).await, holds(&other, known.now).await);
+            see_same(&all, &other_all, || "held after the move".to_owned())?;
+            known.held.clear();
+            agree(&model, &other, &after, &mut known).await
         })?;
     }
 }

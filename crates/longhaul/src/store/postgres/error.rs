@@ -39,7 +39,7 @@ impl From<Error> for Fault {
 }
 
 /// The store's error for one of the database.
-pub(super) fn store_error(error: &Postgres) -> Error {
+pub(crate) fn store_error(error: &Postgres) -> Error {
     let said = match error.as_db_error() {
         Some(said) => said.message().to_owned(),
         None => causes(error),

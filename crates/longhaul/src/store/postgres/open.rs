@@ -38,13 +38,13 @@ const SETTINGS: &str = "-c jit=off -c plan_cache_mode=force_generic_plan -c enab
 
 /// Where the database is, and how one speaks to it.
 #[derive(Clone)]
-pub(super) struct Address {
-    pub(super) config: Config,
-    pub(super) tls: MakeRustlsConnect,
+pub(crate) struct Address {
+    pub(crate) config: Config,
+    pub(crate) tls: MakeRustlsConnect,
 }
 
 /// The address that a URL, or the words of libpq, stand for.
-pub(super) fn address(url: &str) -> Result<Address, Error> {
+pub(crate) fn address(url: &str) -> Result<Address, Error> {
     let (trust, url) = Trust::of(url);
     let config = config(&url)?;
     let tls = trust.connector(config.get_ssl_mode())?;
@@ -96,7 +96,7 @@ pub(super) fn pool(address: &Address, options: &Options) -> Result<Pool, Error> 
 }
 
 /// Brings the schema up to date.
-pub(super) async fn ensure_schema(address: &Address) -> Result<(), Error> {
+pub(crate) async fn ensure_schema(address: &Address) -> Result<(), Error> {
     let (mut client, connection) = address
         .config
         .connect(address.tls.clone())

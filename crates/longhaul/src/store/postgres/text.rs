@@ -7,7 +7,7 @@ use std::borrow::Cow;
 const MARK: char = '\u{1}';
 
 /// A text as the database keeps it: U+0000 is written as U+0001 and `0`, U+0001 as U+0001 and `1`.
-pub(super) fn kept(text: &str) -> Cow<'_, str> {
+pub(crate) fn kept(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', MARK]) {
         return Cow::Borrowed(text);
     }

@@ -28,7 +28,7 @@ impl From<Error> for Fault {
 }
 
 /// The store's error for an error of the database in the file at `path`.
-pub(super) fn store_error(error: &Sqlite, path: &Path) -> Error {
+pub(crate) fn store_error(error: &Sqlite, path: &Path) -> Error {
     let shown = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full(format!("{shown} can not grow")),

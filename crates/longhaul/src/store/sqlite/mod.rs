@@ -6,13 +6,13 @@
 mod ask;
 mod claim;
 mod end;
-mod error;
+pub(crate) mod error;
 mod follow;
 mod insert;
 mod inspect;
 mod list;
 mod lock;
-mod open;
+pub(crate) mod open;
 mod read;
 mod row;
 mod schedules;

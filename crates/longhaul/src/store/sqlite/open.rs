@@ -28,7 +28,7 @@ const CHECKPOINT_PAGES: i64 = 2000;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// The one that writes.
     Write,
     /// One of those that read.
@@ -36,7 +36,7 @@ pub(super) enum Purpose {
 }
 
 /// Opens a connection whose settings have taken.
-pub(super) fn connect(path: &Path, purpose: Purpose) -> Result<Connection, Error> {
+pub(crate) fn connect(path: &Path, purpose: Purpose) -> Result<Connection, Error> {
     let flags = match purpose {
         Purpose::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Purpose::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,

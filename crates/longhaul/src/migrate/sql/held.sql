@@ -1,0 +1,1 @@
+SELECT count(*) FROM longhaul_jobs WHERE worker IS NOT NULL

@@ -1,0 +1,1 @@
+UPDATE longhaul_workers SET lease = NULL, lease_end = NULL

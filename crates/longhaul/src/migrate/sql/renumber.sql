@@ -1,0 +1,1 @@
+UPDATE longhaul.settings SET value = $1 WHERE name = 'installation'
