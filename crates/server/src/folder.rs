@@ -16,6 +16,8 @@ use tokio::net::UnixListener;
 
 use crate::Error;
 
+const ROOT: u32 = 0;
+
 /// Bytes that the system has room for in a socket's path.
 const LONGEST: usize = 107;
 
@@ -53,7 +55,8 @@ pub fn secure_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Opens a file that holds a secret, and so must be this user's alone.
+/// Opens a file that holds a secret, and so must be this user's alone; or root's, which a group may read besides, as where a
+/// machine's administrator hands it over.
 ///
 /// Errors: [`Error::Foreign`] and [`Error::NotPrivate`].
 pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
@@ -61,20 +64,27 @@ pub(crate) fn open_private(path: &Path) -> Result<File, Error> {
     // Of the open file: the name could point elsewhere by now.
     let metadata = file.metadata().map_err(Error::io(path))?;
     let me = rustix::process::geteuid().as_raw();
-    if metadata.uid() != me {
+    let (owner, mode) = (metadata.uid(), metadata.mode());
+    if owner != me && owner != ROOT {
         return Err(Error::Foreign {
             path: path.to_owned(),
-            owner: metadata.uid(),
+            owner,
             me,
         });
     }
-    if private(metadata.mode()) {
+    if is_secret(owner, me, mode) {
         return Ok(file);
     }
     Err(Error::NotPrivate {
         path: path.to_owned(),
-        mode: metadata.mode() & 0o777,
+        mode: mode & 0o777,
     })
+}
+
+/// Whether what is in a file of this owner and mode is known to nobody but root, this user, and those root let read it.
+fn is_secret(owner: u32, me: u32, mode: u32) -> bool {
+    const MORE_THAN_A_GROUP_READS: u32 = 0o037;
+    private(mode) || owner == ROOT && me != ROOT && mode & MORE_THAN_A_GROUP_READS == 0
 }
 
 /// Whether a file of this mode is its owner's alone.
@@ -172,6 +182,21 @@ mod tests {
         assert_eq!(mode, 0o600);
         drop(socket);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_secret_may_be_handed_over_by_root_to_a_group() {
+        let (root, me) = (0, 1000);
+        assert!(is_secret(me, me, 0o600) && is_secret(me, me, 0o400));
+        assert!(is_secret(root, me, 0o640) && is_secret(root, me, 0o440));
+        for mode in [0o660, 0o644, 0o604, 0o650] {
+            assert!(!is_secret(root, me, mode), "{mode:o}");
+        }
+        assert!(
+            !is_secret(me, me, 0o640),
+            "its own group is nobody's choice"
+        );
+        assert!(!is_secret(root, root, 0o640), "nor is root's own");
     }
 
     #[test]

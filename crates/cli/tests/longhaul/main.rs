@@ -9,6 +9,7 @@ mod bulk;
 mod commands;
 mod daemon;
 mod dashboard;
+mod deploy;
 mod exit_codes;
 mod lists;
 mod logs;
