@@ -75,6 +75,25 @@ fn listed(lab: &Lab) -> Vec<(String, String)> {
     all
 }
 
+/// Whoever takes up the old file again runs nothing twice.
+fn an_old_file_runs_nothing(lab: &Lab, running: &str) {
+    let stale = Lab::new();
+    stop(serve(&stale));
+    for part in ["-wal", "-shm"] {
+        let _ = fs::remove_file(stale.data().join(format!("jobs.db{part}")));
+    }
+    fs::copy(
+        lab.data().join("jobs.db.moved"),
+        stale.data().join("jobs.db"),
+    )
+    .expect("copied");
+    let old = serve(&stale);
+    let said = stale.run(&["submit", "test.make", "{}"]).code(1).stderr;
+    assert!(said.contains("have moved to PostgreSQL"), "{said}");
+    assert_eq!(stale.state(running), "pending");
+    drop(old);
+}
+
 #[test]
 fn a_running_installation_goes_on_on_postgresql() {
     let (lab, database) = (Lab::new(), Server::start());
@@ -113,23 +132,7 @@ fn a_running_installation_goes_on_on_postgresql() {
     assert!(!lab.data().join("jobs.db").exists());
     assert!(lab.data().join("jobs.db.moved").exists());
 
-    // Whoever takes up the old file again runs nothing twice.
-    let stale = Lab::new();
-    stop(serve(&stale));
-    for part in ["-wal", "-shm"] {
-        let _ = fs::remove_file(stale.data().join(format!("jobs.db{part}")));
-    }
-    fs::copy(
-        lab.data().join("jobs.db.moved"),
-        stale.data().join("jobs.db"),
-    )
-    .expect("copied");
-    let old = serve(&stale);
-    let said = stale.run(&["submit", "test.make", "{}"]).code(1).stderr;
-    assert!(said.contains("have moved to PostgreSQL"), "{said}");
-    assert_eq!(stale.state(&running), "pending");
-    drop(old);
-
+    an_old_file_runs_nothing(&lab, &running);
     let _server = serve_shared(&lab, &database);
     eventually("it runs again", || {
         fs::read_to_string(&begun).is_ok_and(|text| text.lines().count() == 2)
