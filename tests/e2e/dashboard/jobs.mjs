@@ -128,6 +128,8 @@ await test(async () => {
   await step('pages are turned, and new jobs wait until they are wanted', async () => {
     await api('POST', 'jobs', Array.from({ length: 60 }, () => ({ held: true, kind: 'mail.send', args: {} })));
     await go(anna, '#/jobs?q=kind:mail.send');
+    // Of these: a list of all has as many rows.
+    await until('they are shown', async () => (await anna.locator('.total').innerText()).startsWith('60 jobs'));
     await until('a whole page', async () => (await ids(anna)).length === 50);
     const first = await ids(anna);
     await anna.getByRole('button', { name: 'Next' }).click();
