@@ -93,7 +93,7 @@ async fn move_all(path: &Path, url: &str, files: &Artifacts, json: bool) -> Resu
             Error::Damaged { .. } => fail.hint(
                 "Nothing has moved. Restore the file from a backup, or remove the job, and try again.",
             ),
-            _ => fail.hint("Nothing has moved; it can be tried again."),
+            _ => fail.hint("Nothing has moved, or all of it: it can be tried again."),
         }
     })
 }

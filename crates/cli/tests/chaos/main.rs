@@ -30,7 +30,7 @@ use trouble::Trouble;
 
 /// How long something that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// Servers that answer and run nothing, and workers.
+/// Workers, beside the server that answers and runs nothing.
 const WORKERS: usize = 3;
 /// Jobs that a worker runs at a time.
 const SLOTS: usize = 4;

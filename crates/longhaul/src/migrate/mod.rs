@@ -76,8 +76,8 @@ pub enum Step {
 ///
 /// # Errors
 /// [`store::Error::Locked`] while a process runs jobs on the file; [`Error::Filled`] and [`Error::Busy`] when the database is
-/// not to be had; [`Error::Damaged`] when a file is not what its row says. After an error nothing has moved, and it can be
-/// tried again.
+/// not to be had; [`Error::Damaged`] when a file is not what its row says. After an error nothing has moved, or all rows have, and it
+/// can be tried again.
 pub async fn to_postgres(
     path: &Path,
     url: &str,

@@ -108,7 +108,7 @@ mod tests {
             let statement = db.prepare(&table.select()).expect("understood");
             let columns = table.columns.split(',').count();
             assert_eq!(statement.column_count(), columns, "{}", table.name);
-            read += &table.select();
+            read += &(table.select() + "\n");
         }
         let mut names = db
             .prepare(
@@ -125,12 +125,9 @@ mod tests {
                 "schema_history",
                 "submit",
             ];
-            let moved = read.contains(&format!("{name} ")) || read.ends_with(&name);
+            let moved = read.split_whitespace().any(|word| word == name);
             let known = own.iter().any(|own| name == format!("longhaul_{own}"));
-            assert!(
-                moved || known || read.contains(&name),
-                "{name} stays behind"
-            );
+            assert!(moved || known, "{name} stays behind");
         }
     }
 }

@@ -41,16 +41,17 @@ impl Target {
 
     /// The number of the installation that it is now.
     pub(super) async fn number(&self) -> Result<u64, store::Error> {
-        let number: i64 = self.value(include_str!("sql/number.sql")).await?;
+        let read = include_str!("../store/postgres/sql/setting_read.sql");
+        let number: i64 = self.value(read, &[&"installation"]).await?;
         Ok(number.unsigned_abs())
     }
 
     /// Sees that nothing in it would be mixed with what comes, and nobody works on it.
     pub(super) async fn see_free(&self) -> Result<(), Error> {
-        if self.value(include_str!("sql/filled.sql")).await? {
+        if self.value(include_str!("sql/filled.sql"), &[]).await? {
             return Err(Error::Filled);
         }
-        if self.value(include_str!("sql/busy.sql")).await? {
+        if self.value(include_str!("sql/busy.sql"), &[]).await? {
             return Err(Error::Busy);
         }
         Ok(())
@@ -59,9 +60,10 @@ impl Target {
     /// Begins, alone, on empty tables.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
         self.batch("BEGIN; SET LOCAL lock_timeout = '10s'").await?;
-        self.batch(include_str!("sql/empty.sql")).await?;
-        // Once more: nobody can come any more.
-        self.see_free().await
+        self.batch(include_str!("sql/lock.sql")).await?;
+        // Once more: files may have taken their time, and now nobody can come.
+        self.see_free().await?;
+        Ok(self.batch(include_str!("sql/empty.sql")).await?)
     }
 
     /// Copies a table; answers with how many rows it has.
@@ -111,13 +113,11 @@ impl Target {
     ) -> Result<(), store::Error> {
         let number = i64::try_from(installation).unwrap_or(i64::MAX);
         let fail = |error: tokio_postgres::Error| store_error(&error);
-        let (sequences, renumber) = (
-            include_str!("sql/sequences.sql"),
-            include_str!("sql/renumber.sql"),
-        );
+        let sequences = include_str!("sql/sequences.sql");
         self.client.query(sequences, &[&last]).await.map_err(fail)?;
+        let write = include_str!("../store/postgres/sql/setting_write.sql");
         self.client
-            .execute(renumber, &[&number])
+            .execute(write, &[&"installation", &number])
             .await
             .map_err(fail)?;
         self.batch("COMMIT; ANALYZE").await
@@ -126,8 +126,9 @@ impl Target {
     async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
         &self,
         sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<T, store::Error> {
-        let row = self.client.query_one(sql, &[]).await;
+        let row = self.client.query_one(sql, parameters).await;
         row.and_then(|row| row.try_get(0))
             .map_err(|error| store_error(&error))
     }

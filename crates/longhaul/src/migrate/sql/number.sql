@@ -1,1 +1,0 @@
-SELECT value FROM longhaul.settings WHERE name = 'installation'

@@ -1,1 +1,0 @@
-UPDATE longhaul.settings SET value = $1 WHERE name = 'installation'
