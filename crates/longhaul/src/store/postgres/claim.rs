@@ -3,8 +3,8 @@
 //! Invariant: a job is claimed along [`next`], gets a claim number higher than every one before, and is held by one worker,
 //! whose row can not go meanwhile; of a paused queue nothing is.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use longhaul_types::{Progress, State, Timestamp};
 use tokio_postgres::Row;
@@ -32,16 +32,21 @@ impl Shared {
         for name in &request.kinds {
             kinds.extend(self.find_name(name).await?);
         }
-        let (mut queues, mut slots) = (Vec::new(), Vec::new());
+        let mut asked: Vec<(i32, u32)> = Vec::new();
         for (name, free) in request.slots.iter().filter(|(_, free)| *free > 0) {
             if let Some(queue) = self.find_name(name).await? {
-                queues.push(queue);
-                slots.push(i64::from(*free));
+                asked.push((queue, *free));
             }
         }
-        if queues.is_empty() {
+        if asked.is_empty() {
             return Ok(Vec::new());
         }
+        // A queue may be named more than once; the statement takes each once.
+        let mut free: BTreeMap<i32, i64> = BTreeMap::new();
+        for (queue, slots) in &asked {
+            *free.entry(*queue).or_default() += i64::from(*slots);
+        }
+        let (queues, slots): (Vec<i32>, Vec<i64>) = free.into_iter().unzip();
         let now = request.now.0;
         self.rows(sql!("promote"), &[&now, &PROMOTED]).await?;
         let name = kept(request.worker.as_str());
@@ -55,11 +60,10 @@ impl Shared {
         let mut claimed = Vec::with_capacity(rows.len());
         for line in &rows {
             let queue: i32 = line.get(24);
-            let place = queues.iter().position(|asked| *asked == queue);
-            claimed.push((place, self.claimed(line, request).await?));
+            claimed.push((queue, self.claimed(line, request).await?));
         }
-        claimed.sort_by_key(|(place, one)| (*place, Reverse(one.job.priority), one.job.seq));
-        let mut claimed: Vec<Claimed> = claimed.into_iter().map(|(_, one)| one).collect();
+        claimed.sort_by_key(|(_, one)| (Reverse(one.job.priority), one.job.seq));
+        let mut claimed = in_order(asked, claimed);
         self.left_behind(&mut claimed).await?;
         Ok(claimed)
     }
@@ -158,4 +162,21 @@ pub(super) async fn living(
         .row(sql!("worker_find"), &[&kept(worker.as_str()), &clock])
         .await?;
     Ok(found.map(|line| line.get(0)))
+}
+
+/// What was claimed, in the order in which its queues were asked for.
+fn in_order(asked: Vec<(i32, u32)>, mut claimed: Vec<(i32, Claimed)>) -> Vec<Claimed> {
+    let mut ordered = Vec::with_capacity(claimed.len());
+    for (queue, slots) in asked {
+        let mut left = slots;
+        let (taken, rest) = claimed.into_iter().partition(|(of, _)| {
+            let takes = *of == queue && left > 0;
+            left -= u32::from(takes);
+            takes
+        });
+        claimed = rest;
+        let taken: Vec<(i32, Claimed)> = taken;
+        ordered.extend(taken.into_iter().map(|(_, one)| one));
+    }
+    ordered
 }
